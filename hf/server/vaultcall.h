@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * What may be asked of the vault: a closed list of typed requests. The engine's side of the socket.
+ *
+ * Calls are synchronous: the vault answers in well under a millisecond and does nothing else. Each is written to the
+ * vault's own hash-chained log (DIR/server/vault/vault.log) before the signature leaves it.
+ */
+#ifndef HF_SERVER_VAULTCALL_H
+#define HF_SERVER_VAULTCALL_H
+
+#include "hf/crypto/crypto.h"
+
+struct hf_vault_link;
+
+/** The roles the vault holds online keys for. */
+enum hf_vault_role { HF_VAULT_TIMESTAMP = 1, HF_VAULT_SNAPSHOT = 2, HF_VAULT_DIRECTOR = 3 };
+
+/** Public key of a role. */
+HF_MUST enum hf_err hf_vault_public(struct hf_vault_link *link, struct hf_pubkey *key, enum hf_vault_role role);
+
+/**
+ * Sign the canonical bytes of TUF metadata. The vault reads `_type`, `version` and `expires` out of them with the bounded
+ * JSON reader and refuses what does not fit the role: HF_VAULT_TIMESTAMP signs timestamp only, HF_VAULT_DIRECTOR signs
+ * timestamp, snapshot and targets that carry a device id in `custom.holdfast.device`; never a root.
+ * @param sig      appended, at most HF_SIG_MAX bytes
+ * @param subject  what it is for, for the log: a device id or "repo"
+ */
+HF_MUST enum hf_err hf_vault_sign(struct hf_vault_link *link, struct hf_buf *sig, enum hf_vault_role role,
+                                  struct hf_bytes canonical, struct hf_bytes subject);
+
+/** An operational certificate (LDevID). */
+struct hf_vault_issue {
+  struct hf_bytes device;  /**< device id */
+  struct hf_pubkey key;
+  int64_t not_before;
+  int64_t not_after;       /**< at most 400 days after not_before, or the vault refuses */
+};
+/** @param certificate  DER, appended, at most 2048 bytes */
+HF_MUST enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificate,
+                                   const struct hf_vault_issue *issue);
+
+/** Sequence number and chain hash of the last entry of the vault's log, to anchor it in the audit log. */
+HF_MUST enum hf_err hf_vault_head(struct hf_vault_link *link, uint64_t *number, uint8_t hash[HF_SHA256_LEN]);
+
+/** A vault in the same process, for tests and for `holdfast init`: opens the key files itself. Gives `*link`. */
+HF_MUST enum hf_err hf_vault_link_open(struct hf_vault_link **link, const char *vault_dir);
+/** A link over a connected socket to the vault process; takes the descriptor. Gives `*link`. */
+HF_MUST enum hf_err hf_vault_link_init(struct hf_vault_link **link, int socket);
+void hf_vault_link_close(struct hf_vault_link *link);
+
+#endif
