@@ -29,6 +29,8 @@ struct hf_engine_config {
   const char *server_dir; /**< DIR/server of the workspace */
   bool read_only;         /**< the reader: no vault, no writes, hf_engine_api on GET only */
   struct hf_vault_link *vault;
+  uint8_t login_key[32];  /**< random, made by keeper at start, the same in engine and reader (hf/server/api.h) */
+  bool sandboxed;         /**< are the processes narrowed? told by GET /health and GET /overview */
 };
 
 /** Open the database (making or upgrading its schema) and load what is kept in memory. Gives `*engine`.
