@@ -17,8 +17,9 @@
 
 /** Real TUF metadata nests 8 deep; the rest is head room for custom data. */
 #define HF_JSON_DEPTH_MAX 24
-/** Members of an object that is not in ascending order: the duplicate check is quadratic there. Sorted objects, which
- * every TUF writer emits, have no such limit. */
+/** How many times its own length a text may cost in extra readings: an object that is not in ascending order is read
+ * again for each member, to find duplicates and its canonical order. An unsorted object that fills the text may have
+ * about this many members; small ones do not matter, and sorted objects, which TUF writers emit, cost nothing. */
 #define HF_JSON_UNSORTED_MAX 2048
 
 enum hf_json_type { HF_JSON_NULL, HF_JSON_BOOL, HF_JSON_INT, HF_JSON_TEXT, HF_JSON_ARRAY, HF_JSON_OBJECT };
@@ -39,7 +40,7 @@ struct hf_json_walk {
  * @param root  fills; borrows `text`
  * @param text  borrows; the whole file
  * @param why   fills at failure: rule and offset; may be NULL
- * @return HF_OK or HF_E_INPUT. Device, server; stack about 100 bytes plus HF_JSON_DEPTH_MAX; no heap; no recursion.
+ * @return HF_OK or HF_E_INPUT. Device, server; stack about 500 bytes; no heap; no recursion.
  */
 HF_MUST enum hf_err hf_json_parse(struct hf_json *root, struct hf_bytes text, struct hf_why *why);
 
@@ -84,18 +85,20 @@ struct hf_json_sink {
  * Stream the canonical form of a value: OLPC canonical JSON as securesystemslib writes it: no space, members in
  * ascending order of their decoded UTF-8, in texts only `"` and `\` escaped and control characters left raw.
  * Members that Holdfast does not know are kept: they are under the signature too.
- * @return HF_OK, or HF_E_SPACE when the sink stopped. Without heap or recursion.
+ * @param sink   called with short runs; a hash is the usual one
+ * @param value  from a text that hf_json_parse has checked; borrows
+ * @return HF_OK, or HF_E_SPACE when the sink stopped. Without heap or recursion; stack about 700 bytes.
  */
 HF_MUST enum hf_err hf_json_canonical(struct hf_json_sink sink, struct hf_json value);
 
 /* ---- writer: compact JSON; the caller writes members in ascending order, so that what is written is canonical up to
  * escapes ---- */
 
-/** Append `"text"` with the escapes RFC 8259 needs. */
+/** Append `"text"` with the escapes RFC 8259 needs; the text is UTF-8. */
 void hf_json_put_text(struct hf_buf *out, struct hf_bytes text);
 /** Append `"name":`, with a comma before it unless it follows `{`. */
 void hf_json_put_name(struct hf_buf *out, const char *name);
-/** Append a comma unless it follows `[` or `{` (array elements). */
+/** Append a comma unless it follows `[` or `{` or stands first (array elements). */
 void hf_json_put_comma(struct hf_buf *out);
 void hf_json_put_int(struct hf_buf *out, int64_t number);
 /** Append `"hex"`. */
