@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0
+import { h, table } from '/dom.js';
+import * as api from '/api.js';
+import { at, number, short } from '/words.js';
+
+export const audit = {
+  title: () => 'Audit log',
+  load: (args, query, signal) => api.get(`/audit${api.query({ limit: 100, ...query })}`, signal),
+  view: (data, ctx) => [
+    h('div', { class: 'head' }, h('h1', null, 'Audit log'), h('span', { class: 'quiet' }, number(data.total))),
+    h('p', { class: 'quiet' }, 'Each entry carries the hash of the one before. ', h('span', { class: 'mono' }, 'holdfast audit verify'),
+      ' proves the chain and names the first broken entry.'),
+    h('div', { class: 'card flush' }, table('Audit log', [
+      { name: 'No', cell: (entry) => number(entry.number) }, { name: 'When', cell: (entry) => at(entry.time) },
+      { name: 'Who', cell: (entry) => entry.actor }, { name: 'What', cell: (entry) => entry.action },
+      { name: 'On', cell: (entry) => h('span', { class: 'mono' }, entry.subject ?? '') }, { name: 'Detail', cell: (entry) => entry.detail ?? '' },
+      { name: 'Hash', cell: (entry) => short(entry.hash) },
+    ], data.items, 'Nothing yet.')),
+    data.next && h('div', { class: 'more' }, h('button', { data: { key: 'more' },
+      onclick: () => ctx.go({ ...ctx.query, limit: Math.min(500, Number(ctx.query.limit ?? 100) + 100) }) }, 'Show more')),
+  ],
+};

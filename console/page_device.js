@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+import { h, facts, table, ask } from '/dom.js';
+import * as api from '/api.js';
+import { state, ago, at, short, tone } from '/words.js';
+
+function block(device, ctx) {
+  const way = device.blocked ? 'unblock' : 'block';
+  return async () => {
+    const said = await ask(`${device.blocked ? 'Unblock' : 'Block'} ${device.id}`,
+      device.blocked ? 'It will be served again at its next request.' : 'It is refused at its next request, until it is unblocked.',
+      device.blocked ? 'Unblock' : 'Block', [{ name: 'reason', label: 'Reason', required: true }], !device.blocked);
+    if (said) await ctx.change(() => api.post(`/devices/${encodeURIComponent(device.id)}/${way}`, said), `${device.id} ${way}ed`);
+  };
+}
+
+function attributes(device, ctx) {
+  const path = `/devices/${encodeURIComponent(device.id)}/attributes`;
+  const add = async () => {
+    const said = await ask('Set an attribute', 'Groups and filters can use it.', 'Set',
+      [{ name: 'key', label: 'Name', required: true }, { name: 'value', label: 'Value' }]);
+    if (said) await ctx.change(() => api.patch(path, { [said.key]: said.value === '' ? null : said.value }), `${said.key} set`);
+  };
+  return h('div', { class: 'card w6' }, h('div', { class: 'head' }, h('h2', null, 'Attributes'),
+    api.may('operate') && h('div', { class: 'end' }, h('button', { data: { key: 'attribute' }, onclick: add }, 'Set'))),
+  device.attributes.length === 0 ? h('p', { class: 'quiet' }, 'None.')
+    : facts(device.attributes.map((row) => [row.key, h('span', null, row.value, ' ', h('span', { class: 'tag' }, row.source))])));
+}
+
+function certificate(device) {
+  const cert = device.certificate;
+  return h('div', { class: 'card w6' }, h('h2', null, 'Identity'), cert ? facts([
+    ['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Fingerprint', short(cert.sha256)], ['Valid until', at(cert.not_after)],
+    ['Key lives in', h('span', null, device.key_storage, ' ', device.key_storage === 'file' && h('span', { class: 'tag warn' }, 'plain file'))],
+  ]) : h('p', { class: 'quiet' }, 'Not enrolled.'));
+}
+
+function update(device) {
+  return h('div', { class: 'card w6' }, h('h2', null, 'Update'), facts([
+    ['State', state(device.blocked ? 'blocked' : device.state)], ['Wanted', device.wanted],
+    ['Progress', device.percent ? `${device.percent} %` : null],
+    ['Why', device.why && h('span', null, device.why.what, h('div', { class: 'quiet small' }, device.why.todo))],
+    ['Postponed until', device.postponed_until ? at(device.postponed_until) : null],
+    ['Rollouts', (device.rollouts ?? []).length ? device.rollouts.map((rollout) =>
+      h('div', null, h('a', { href: `#/rollouts/${rollout.id}` }, `${rollout.product} ${rollout.version}`), `, wave ${rollout.wave}`)) : null],
+  ]));
+}
+
+const parts = [
+  { name: 'Component', cell: (part) => part.name }, { name: 'Version', cell: (part) => part.version },
+  { name: 'Security counter', cell: (part) => part.counter }, { name: 'Slot', cell: (part) => part.slot },
+  { name: 'Image digest', cell: (part) => short(part.digest) },
+];
+
+export const device = {
+  title: (args) => args[0],
+  async load([id], query, signal) {
+    const path = `/devices/${encodeURIComponent(id)}`;
+    const [one, timeline] = await Promise.all([api.get(path, signal), api.get(`${path}/timeline?limit=50`, signal)]);
+    return { one, timeline };
+  },
+  view: ({ one, timeline }, ctx) => [
+    h('div', { class: 'head' }, h('h1', null, one.id), state(one.blocked ? 'blocked' : one.state),
+      api.may('operate') && h('div', { class: 'end' },
+        h('button', { class: one.blocked ? '' : 'danger', data: { key: 'block' }, onclick: block(one, ctx) }, one.blocked ? 'Unblock' : 'Block'))),
+    h('p', { class: 'quiet' }, one.product, ' on ', one.hardware, ', first seen ', at(one.first_seen), ', last seen ', ago(one.last_seen)),
+    h('div', { class: 'grid' }, update(one), certificate(one)),
+    h('div', { class: 'card flush' }, h('h2', null, 'Components'), table('Components', parts, one.components, 'It has not reported any.')),
+    h('div', { class: 'grid' }, attributes(one, ctx),
+      h('div', { class: 'card w6' }, h('h2', null, 'Timeline'), timeline.items.length === 0 ? h('p', { class: 'quiet' }, 'Nothing yet.')
+        : h('ul', { class: 'time' }, timeline.items.map((event) => h('li', null,
+          h('span', { class: 'quiet small' }, at(event.time)),
+          h('div', null, h('span', { class: `state ${tone(event.kind)}` }, event.kind), ' ', event.subject ?? '',
+            event.what && h('div', { class: 'small' }, event.what), event.todo && h('div', { class: 'quiet small' }, event.todo))))))),
+  ],
+};

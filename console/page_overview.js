@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: Apache-2.0
+import { h, bar } from '/dom.js';
+import * as api from '/api.js';
+import { number, parts, state, plural, ago, tone } from '/words.js';
+import { waves } from '/page_rollout.js';
+
+function figure(label, n, href, detail) {
+  return h('div', { class: 'card w3' }, h('div', { class: 'quiet' }, label),
+    h('div', { class: 'figure' }, href ? h('a', { href }, number(n)) : number(n)), h('div', { class: 'small quiet' }, detail));
+}
+
+function versions(data) {
+  const most = Math.max(1, ...data.versions.map((row) => row.devices));
+  return h('div', { class: 'card w6' }, h('h2', null, 'Versions in the field'),
+    data.versions.length === 0 && h('p', { class: 'quiet' }, 'No device has checked in yet.'),
+    data.versions.map((row) => h('div', { class: 'row' },
+      h('a', { href: `#/devices${api.query({ product: row.product, version: row.version })}` }, row.product, ' ', row.version),
+      bar([{ n: row.devices, tone: 'good', name: 'devices' }], most), h('span', { class: 'n' }, number(row.devices)))));
+}
+
+function states(data) {
+  const counts = parts(data.states);
+  return h('div', { class: 'card w6' }, h('h2', null, 'Update state'), bar(counts, data.devices, true),
+    h('div', { class: 'legend' }, counts.filter((part) => part.n > 0).map((part) =>
+      h('a', { class: `state ${tone(part.name)}`, href: `#/devices${api.query({ state: part.name })}` }, `${part.name} ${number(part.n)}`))));
+}
+
+export const overview = {
+  title: () => 'Overview',
+  load: (args, query, signal) => api.get('/overview', signal),
+  view: (data) => [
+    h('div', { class: 'head' }, h('h1', null, 'Overview'),
+      data.server && !data.server.sandboxed && h('span', { class: 'tag bad' }, 'server runs without its sandbox')),
+    h('div', { class: 'grid' },
+      figure('Devices', data.devices, '#/devices', `${number(data.seen_last_hour)} seen in the last hour`),
+      figure('Silent', data.silent, '#/devices?state=silent', 'missed their check-ins'),
+      figure('Failed or refused', data.trouble, '#/devices?state=trouble', 'reverted, failed or refused'),
+      figure('Blocked', data.blocked, '#/devices?blocked=true', 'refused at the door')),
+    h('div', { class: 'grid' }, versions(data), states(data)),
+    h('div', { class: 'card' }, h('h2', null, 'Rollouts'),
+      data.rollouts.length === 0
+        ? h('p', { class: 'quiet' }, 'None yet. ', h('a', { href: '#/releases' }, 'Start one from a release.'))
+        : data.rollouts.map((rollout) => h('div', { class: 'wave' },
+          h('div', { class: 'top' }, h('a', { href: `#/rollouts/${rollout.id}` }, rollout.product, ' ', rollout.version), state(rollout.state),
+            h('span', { class: 'quiet small' }, rollout.reason ?? ''), h('span', { class: 'n' }, plural(rollout.devices, 'device'), ', ', ago(rollout.created))),
+          waves(rollout, true)))),
+  ],
+};

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+import { h, bar, facts, ask } from '/dom.js';
+import * as api from '/api.js';
+import { state, parts, plural, at, tone, number } from '/words.js';
+
+const share = (wave) => wave.group ? `group ${wave.group}` : `${wave.percent} %`;
+
+/** The waves of a rollout, one line each when brief. */
+export function waves(rollout, brief) {
+  if (brief) {
+    return h('div', null, rollout.waves.map((wave) => h('div', { class: 'row' },
+      h('span', { class: 'small quiet' }, share(wave)), bar(parts(wave.counts), wave.devices),
+      h('span', { class: 'n small' }, `${number(wave.counts.confirmed ?? 0)} / ${number(wave.devices)}`))));
+  }
+  return rollout.waves.map((wave, i) => h('div', { class: 'wave' },
+    h('div', { class: 'top' }, h('strong', null, `Wave ${i + 1}`), h('span', null, share(wave)), state(wave.state),
+      h('span', { class: 'n' }, `${number(wave.counts.confirmed ?? 0)} of ${plural(wave.devices, 'device')} confirmed`)),
+    bar(parts(wave.counts), wave.devices, true),
+    h('div', { class: 'legend' }, parts(wave.counts).filter((part) => part.n > 0).map((part) =>
+      h('span', { class: `state ${tone(part.name)}` }, `${part.name} ${number(part.n)}`)))));
+}
+
+function act(rollout, verb, ctx, danger) {
+  return async () => {
+    const said = await ask(`${verb[0].toUpperCase()}${verb.slice(1)} the rollout of ${rollout.version}`,
+      verb === 'abort' ? 'Devices that have not started are no longer offered it. This cannot be undone.' : null, verb,
+      [{ name: 'reason', label: 'Reason', required: true }], danger);
+    if (said) await ctx.change(() => api.post(`/rollouts/${rollout.id}/${verb}`, said), `Rollout: ${verb} done`);
+  };
+}
+
+function actions(rollout, ctx) {
+  const can = { running: ['pause', 'abort'], paused: ['resume', 'abort'], stopped: ['resume', 'abort'] }[rollout.state] ?? [];
+  return api.may('operate') && h('div', { class: 'end' }, can.map((verb) => h('button', {
+    class: verb === 'abort' ? 'danger' : '', data: { key: verb }, onclick: act(rollout, verb, ctx, verb === 'abort') }, verb)));
+}
+
+export const rollout = {
+  title: () => 'Rollout',
+  load: ([id], query, signal) => api.get(`/rollouts/${encodeURIComponent(id)}`, signal),
+  view: (data, ctx) => [
+    h('div', { class: 'head' }, h('h1', null, `${data.product} ${data.version}`), state(data.state), actions(data, ctx)),
+    data.reason && h('div', { class: `note ${data.state === 'done' ? 'good' : 'bad'}` }, data.reason),
+    h('div', { class: 'grid' },
+      h('div', { class: 'card w8' }, h('h2', null, 'Waves'), waves(data, false)),
+      h('div', { class: 'card w4' }, h('h2', null, 'Rules'), facts([
+        ['Next wave at', `${data.success_percent} % confirmed`], ['Stops at', plural(data.max_failures, 'failure')],
+        ['Devices', number(data.devices)], ['Only group', data.group], ['Deadline', data.deadline ? at(data.deadline) : null],
+        ['Started', at(data.created)], ['By', data.created_by]])),
+      (data.history ?? []).length > 0 && h('div', { class: 'card w12' }, h('h2', null, 'History'),
+        h('ul', { class: 'time' }, data.history.map((entry) => h('li', null, h('span', { class: 'quiet small' }, at(entry.time)),
+          h('div', null, entry.what, entry.by && h('span', { class: 'quiet' }, ` by ${entry.by}`))))))),
+  ],
+};
