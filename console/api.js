@@ -7,7 +7,7 @@ export const session = { name: '', scopes: [] };
 /** A refusal, with the server's own words. */
 export class Problem extends Error {
   constructor(status, body) {
-    super(body?.detail ?? body?.what ?? body?.title ?? `The server answered ${status}`);
+    super(body?.what ?? body?.title ?? `The server answered ${status}`);
     this.status = status;
     this.where = body?.where ?? '';
     this.todo = body?.todo ?? '';
@@ -24,7 +24,7 @@ async function call(method, path, body, signal) {
     });
   } catch (error) {
     if (error.name === 'AbortError') throw error;
-    throw new Problem(0, { detail: 'The server cannot be reached', todo: 'Check that holdfast serve is running; this page keeps trying' });
+    throw new Problem(0, { what: 'The server cannot be reached', todo: 'Check that holdfast serve is running; this page keeps trying' });
   }
   const data = reply.status === 204 ? null : await reply.json().catch(() => null);
   if (!reply.ok) throw new Problem(reply.status, data);

@@ -129,7 +129,7 @@ async function follow() {
       continue;
     }
     try {
-      const said = await api.get(`/events?after=${after}`);
+      const said = await api.get(`/events?since=${after}`);
       const changed = said.change !== after;
       after = said.change;
       if (changed) await refresh();

@@ -23,32 +23,32 @@ function attributes(device, ctx) {
   return h('div', { class: 'card w6' }, h('div', { class: 'head' }, h('h2', null, 'Attributes'),
     api.may('operate') && h('div', { class: 'end' }, h('button', { data: { key: 'attribute' }, onclick: add }, 'Set'))),
   device.attributes.length === 0 ? h('p', { class: 'quiet' }, 'None.')
-    : facts(device.attributes.map((row) => [row.key, h('span', null, row.value, ' ', h('span', { class: 'tag' }, row.source))])));
+    : facts(device.attributes.map((row) => [row.name, h('span', null, row.value, ' ', h('span', { class: 'tag' }, `set by ${row.by}`))])));
 }
 
 function certificate(device) {
   const cert = device.certificate;
   return h('div', { class: 'card w6' }, h('h2', null, 'Identity'), cert ? facts([
-    ['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Fingerprint', short(cert.sha256)], ['Valid until', at(cert.not_after)],
-    ['Key lives in', h('span', null, device.key_storage, ' ', device.key_storage === 'file' && h('span', { class: 'tag warn' }, 'plain file'))],
+    ['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Issued by', cert.issuer], ['Fingerprint', short(cert.fingerprint)], ['Valid until', at(cert.not_after)],
+    ['Key lives in', h('span', null, device.key_storage.words, ' ', device.key_storage.plain && h('span', { class: 'tag warn' }, 'can be copied'))],
   ]) : h('p', { class: 'quiet' }, 'Not enrolled.'));
 }
 
 function update(device) {
   return h('div', { class: 'card w6' }, h('h2', null, 'Update'), facts([
-    ['State', state(device.blocked ? 'blocked' : device.state)], ['Wanted', device.wanted],
-    ['Progress', device.percent ? `${device.percent} %` : null],
-    ['Why', device.why && h('span', null, device.why.what, h('div', { class: 'quiet small' }, device.why.todo))],
+    ['State', state(device.blocked ? 'blocked' : device.state)], ['Blocked because', device.blocked_reason], ['Wanted', device.wanted],
+    ['Progress', device.percent !== null ? `${device.percent} %` : null],
+    ['Why', device.rule && h('span', null, device.rule.what, h('div', { class: 'quiet small' }, device.rule.todo))],
     ['Postponed until', device.postponed_until ? at(device.postponed_until) : null],
     ['Rollouts', (device.rollouts ?? []).length ? device.rollouts.map((rollout) =>
-      h('div', null, h('a', { href: `#/rollouts/${rollout.id}` }, `${rollout.product} ${rollout.version}`), `, wave ${rollout.wave}`)) : null],
+      h('div', null, h('a', { href: `#/rollouts/${rollout.id}` }, rollout.version), `, wave ${rollout.wave}, ${rollout.state}`)) : null],
   ]));
 }
 
 const parts = [
   { name: 'Component', cell: (part) => part.name }, { name: 'Version', cell: (part) => part.version },
   { name: 'Security counter', cell: (part) => part.counter }, { name: 'Slot', cell: (part) => part.slot },
-  { name: 'Image digest', cell: (part) => short(part.digest) },
+  { name: 'Image digest', cell: (part) => short(part.image) },
 ];
 
 export const device = {
@@ -69,7 +69,7 @@ export const device = {
       h('div', { class: 'card w6' }, h('h2', null, 'Timeline'), timeline.items.length === 0 ? h('p', { class: 'quiet' }, 'Nothing yet.')
         : h('ul', { class: 'time' }, timeline.items.map((event) => h('li', null,
           h('span', { class: 'quiet small' }, at(event.time)),
-          h('div', null, h('span', { class: `state ${tone(event.kind)}` }, event.kind), ' ', event.subject ?? '',
-            event.what && h('div', { class: 'small' }, event.what), event.todo && h('div', { class: 'quiet small' }, event.todo))))))),
+          h('div', null, h('span', { class: `state ${tone(event.kind)}` }, event.words),
+            event.rule && h('div', { class: 'small' }, event.rule.what, h('div', { class: 'quiet' }, event.rule.todo)))))))),
   ],
 };

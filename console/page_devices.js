@@ -15,15 +15,16 @@ function filters(data, ctx) {
       oninput: (event) => { clearTimeout(timer); timer = setTimeout(() => set('q')(event), 250); } })),
     pick('product', 'Product', data.products.map((product) => product.name)),
     pick('version', 'Version', data.versions),
-    pick('state', 'State', order.concat('trouble')),
-    pick('group', 'Group', data.groups.map((group) => group.name)));
+    pick('state', 'State', order),
+    pick('group', 'Group', data.groups.map((group) => group.name)),
+    pick('blocked', 'Blocked', ['true', 'false']));
 }
 
 const columns = [
   { name: 'Serial number', cell: (device) => h('a', { class: 'mono', href: `#/devices/${encodeURIComponent(device.id)}` }, device.id) },
   { name: 'Product', cell: (device) => device.product },
-  { name: 'Version', cell: (device) => device.components.map((part) => part.version).join(', ') || '-' },
-  { name: 'State', cell: (device) => device.blocked ? state('blocked') : state(device.state) },
+  { name: 'Version', cell: (device) => device.version ?? '-' },
+  { name: 'State', cell: (device) => h('span', { title: device.rule?.what }, device.blocked ? state('blocked') : state(device.state)) },
   { name: 'Wanted', cell: (device) => device.wanted ?? '-' },
   { name: 'Last seen', cell: (device) => ago(device.last_seen) },
 ];
@@ -34,7 +35,7 @@ export const devices = {
     const [page, products, groups, overview] = await Promise.all([
       api.get(`/devices${api.query({ limit: 50, ...query })}`, signal), api.get('/products', signal), api.get('/groups', signal),
       api.get('/overview', signal)]);
-    return { page, products: products.items, groups: groups.items, versions: [...new Set(overview.versions.map((row) => row.version))] };
+    return { page, products: products.items, groups: groups.items, versions: [...new Set(overview.versions.map((row) => row.version).filter(Boolean))] };
   },
   view: (data, ctx) => [
     h('div', { class: 'head' }, h('h1', null, 'Devices'), h('span', { class: 'quiet' }, number(data.page.total))),

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-import { h, bar } from '/dom.js';
+import { h, bar, table } from '/dom.js';
 import * as api from '/api.js';
 import { number, parts, state, plural, ago, tone } from '/words.js';
-import { waves } from '/page_rollout.js';
+import { progress } from '/page_rollout.js';
 
 function figure(label, n, href, detail) {
   return h('div', { class: 'card w3' }, h('div', { class: 'quiet' }, label),
@@ -14,7 +14,7 @@ function versions(data) {
   return h('div', { class: 'card w6' }, h('h2', null, 'Versions in the field'),
     data.versions.length === 0 && h('p', { class: 'quiet' }, 'No device has checked in yet.'),
     data.versions.map((row) => h('div', { class: 'row' },
-      h('a', { href: `#/devices${api.query({ product: row.product, version: row.version })}` }, row.product, ' ', row.version),
+      h('a', { href: `#/devices${api.query({ product: row.product, version: row.version })}` }, row.product, ' ', row.version ?? 'unknown'),
       bar([{ n: row.devices, tone: 'good', name: 'devices' }], most), h('span', { class: 'n' }, number(row.devices)))));
 }
 
@@ -25,24 +25,31 @@ function states(data) {
       h('a', { class: `state ${tone(part.name)}`, href: `#/devices${api.query({ state: part.name })}` }, `${part.name} ${number(part.n)}`))));
 }
 
+function metadata(data) {
+  return h('div', { class: 'card' }, h('h2', null, 'Signed metadata'), table('Signed metadata', [
+    { name: 'Role', cell: (row) => row.role }, { name: 'Version', cell: (row) => row.version },
+    { name: 'Signed', cell: (row) => row.role === 'root' || row.role === 'targets' ? 'offline' : 'by the server' },
+    { name: 'Expires', cell: (row) => ago(row.expires) }], data.metadata, 'Nothing is published yet.'));
+}
+
 export const overview = {
   title: () => 'Overview',
   load: (args, query, signal) => api.get('/overview', signal),
   view: (data) => [
-    h('div', { class: 'head' }, h('h1', null, 'Overview'),
-      data.server && !data.server.sandboxed && h('span', { class: 'tag bad' }, 'server runs without its sandbox')),
+    h('div', { class: 'head' }, h('h1', null, 'Overview'), !data.sandboxed && h('span', { class: 'tag bad' }, 'server runs without its sandbox')),
     h('div', { class: 'grid' },
-      figure('Devices', data.devices, '#/devices', `${number(data.seen_last_hour)} seen in the last hour`),
-      figure('Silent', data.silent, '#/devices?state=silent', 'missed their check-ins'),
-      figure('Failed or refused', data.trouble, '#/devices?state=trouble', 'reverted, failed or refused'),
+      figure('Devices', data.devices, '#/devices', `${number(data.plain_keys)} keep their key in a plain file`),
+      figure('Silent', data.states.silent, '#/devices?state=silent', 'missed their check-ins'),
+      figure('Went wrong', data.states.reverted + data.states.failed + data.states.refused, '#/devices?state=reverted', 'reverted, failed or refused'),
       figure('Blocked', data.blocked, '#/devices?blocked=true', 'refused at the door')),
     h('div', { class: 'grid' }, versions(data), states(data)),
     h('div', { class: 'card' }, h('h2', null, 'Rollouts'),
       data.rollouts.length === 0
-        ? h('p', { class: 'quiet' }, 'None yet. ', h('a', { href: '#/releases' }, 'Start one from a release.'))
+        ? h('p', { class: 'quiet' }, 'None is open. ', h('a', { href: '#/releases' }, 'Start one from a release.'))
         : data.rollouts.map((rollout) => h('div', { class: 'wave' },
           h('div', { class: 'top' }, h('a', { href: `#/rollouts/${rollout.id}` }, rollout.product, ' ', rollout.version), state(rollout.state),
             h('span', { class: 'quiet small' }, rollout.reason ?? ''), h('span', { class: 'n' }, plural(rollout.devices, 'device'), ', ', ago(rollout.created))),
-          waves(rollout, true)))),
+          progress(rollout)))),
+    metadata(data),
   ],
 };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, table, ask } from '/dom.js';
 import * as api from '/api.js';
-import { at, short } from '/words.js';
+import { at, short, plural } from '/words.js';
 
 async function start(release, groups, ctx) {
   const said = await ask(`Roll out ${release.product} ${release.version}`,
     'A wave starts when the one before has the wanted share confirmed and fewer failures than allowed. Otherwise the rollout stops by itself.', 'Start', [
       { name: 'waves', label: 'Waves, percent of the fleet', value: '5, 25, 100', required: true },
       { name: 'success_percent', label: 'Confirmed before the next wave, percent', type: 'number', value: 90, min: 1, max: 100, required: true },
-      { name: 'max_failures', label: 'Failures at which it stops', type: 'number', value: 1, min: 1, required: true },
+      { name: 'max_failures', label: 'Failures it may have before it stops', type: 'number', value: 0, min: 0, required: true },
       { name: 'group', label: 'Only devices of group', value: '', options: [{ value: '', label: 'all devices' },
         ...groups.map((group) => ({ value: group.name, label: group.name }))] }]);
   if (!said) return;
@@ -33,11 +33,10 @@ export const releases = {
     h('div', { class: 'card flush' }, table('Releases', [
       { name: 'Release', cell: (release) => h('span', null, release.product, ' ', h('strong', null, release.version), ' ',
         release.security && h('span', { class: 'tag warn' }, 'security')) },
-      { name: 'Counter', cell: (release) => release.counter },
-      { name: 'Hardware', cell: (release) => release.hardware.join(', ') },
-      { name: 'Installs over', cell: (release) => h('span', { class: 'mono' }, release.from) },
+      { name: 'Notes', cell: (release) => release.notes },
+      { name: 'Runs on', cell: (release) => h('a', { href: `#/devices${api.query({ product: release.product, version: release.version })}` }, plural(release.devices, 'device')) },
       { name: 'SBOM', cell: (release) => release.sbom ? short(release.sbom) : h('span', { class: 'tag warn' }, 'no SBOM') },
-      { name: 'Made', cell: (release) => at(release.created) },
+      { name: 'Made', cell: (release) => h('span', null, at(release.created), h('div', { class: 'quiet small' }, 'by ', release.by)) },
       { name: '', cell: (release) => api.may('operate') && h('button', { data: { key: `start-${release.product}-${release.version}` },
         onclick: () => start(release, data.groups, ctx) }, 'Roll out') },
     ], data.items, 'No release yet. Make one with: holdfast release create PRODUCT VERSION --image main=FILE …')),

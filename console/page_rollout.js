@@ -5,16 +5,16 @@ import { state, parts, plural, at, tone, number } from '/words.js';
 
 const share = (wave) => wave.group ? `group ${wave.group}` : `${wave.percent} %`;
 
-/** The waves of a rollout, one line each when brief. */
-export function waves(rollout, brief) {
-  if (brief) {
-    return h('div', null, rollout.waves.map((wave) => h('div', { class: 'row' },
-      h('span', { class: 'small quiet' }, share(wave)), bar(parts(wave.counts), wave.devices),
-      h('span', { class: 'n small' }, `${number(wave.counts.confirmed ?? 0)} / ${number(wave.devices)}`))));
-  }
-  return rollout.waves.map((wave, i) => h('div', { class: 'wave' },
-    h('div', { class: 'top' }, h('strong', null, `Wave ${i + 1}`), h('span', null, share(wave)), state(wave.state),
-      h('span', { class: 'n' }, `${number(wave.counts.confirmed ?? 0)} of ${plural(wave.devices, 'device')} confirmed`)),
+/** A rollout in one line: how many of its devices are where. */
+export function progress(rollout) {
+  return h('div', { class: 'row' }, h('span', { class: 'small quiet' }, `wave ${rollout.wave} of ${rollout.waves}`),
+    bar(parts(rollout.counts), rollout.devices), h('span', { class: 'n small' }, `${number(rollout.counts.confirmed)} / ${number(rollout.devices)}`));
+}
+
+function waves(rollout) {
+  return rollout.wave_list.map((wave) => h('div', { class: 'wave' },
+    h('div', { class: 'top' }, h('strong', null, `Wave ${wave.number}`), h('span', null, share(wave)), state(wave.state),
+      h('span', { class: 'n' }, `${number(wave.counts.confirmed)} of ${plural(wave.devices, 'device')} confirmed`)),
     bar(parts(wave.counts), wave.devices, true),
     h('div', { class: 'legend' }, parts(wave.counts).filter((part) => part.n > 0).map((part) =>
       h('span', { class: `state ${tone(part.name)}` }, `${part.name} ${number(part.n)}`)))));
@@ -42,13 +42,13 @@ export const rollout = {
     h('div', { class: 'head' }, h('h1', null, `${data.product} ${data.version}`), state(data.state), actions(data, ctx)),
     data.reason && h('div', { class: `note ${data.state === 'done' ? 'good' : 'bad'}` }, data.reason),
     h('div', { class: 'grid' },
-      h('div', { class: 'card w8' }, h('h2', null, 'Waves'), waves(data, false)),
+      h('div', { class: 'card w8' }, h('h2', null, 'Waves'), waves(data)),
       h('div', { class: 'card w4' }, h('h2', null, 'Rules'), facts([
-        ['Next wave at', `${data.success_percent} % confirmed`], ['Stops at', plural(data.max_failures, 'failure')],
+        ['Next wave at', `${data.success_percent} % confirmed`], ['Failures allowed', number(data.max_failures)],
         ['Devices', number(data.devices)], ['Only group', data.group], ['Deadline', data.deadline ? at(data.deadline) : null],
-        ['Started', at(data.created)], ['By', data.created_by]])),
+        ['Started', at(data.created)], ['By', data.by]])),
       (data.history ?? []).length > 0 && h('div', { class: 'card w12' }, h('h2', null, 'History'),
         h('ul', { class: 'time' }, data.history.map((entry) => h('li', null, h('span', { class: 'quiet small' }, at(entry.time)),
-          h('div', null, entry.what, entry.by && h('span', { class: 'quiet' }, ` by ${entry.by}`))))))),
+          h('div', null, entry.what, entry.by && h('span', { class: 'quiet' }, ` by ${entry.by}`), entry.reason && h('div', { class: 'quiet small' }, entry.reason))))))),
   ],
 };

@@ -2,7 +2,7 @@
 import { h, table } from '/dom.js';
 import * as api from '/api.js';
 import { state, at } from '/words.js';
-import { waves } from '/page_rollout.js';
+import { progress } from '/page_rollout.js';
 
 export const rollouts = {
   title: () => 'Rollouts',
@@ -11,8 +11,8 @@ export const rollouts = {
     h('div', { class: 'head' }, h('h1', null, 'Rollouts')),
     h('div', { class: 'card flush' }, table('Rollouts', [
       { name: 'Release', cell: (rollout) => h('a', { href: `#/rollouts/${rollout.id}` }, `${rollout.product} ${rollout.version}`) },
-      { name: 'State', cell: (rollout) => state(rollout.state) },
-      { name: 'Waves', cell: (rollout) => waves(rollout, true) },
+      { name: 'State', cell: (rollout) => h('span', null, state(rollout.state), h('div', { class: 'quiet small' }, `wave ${rollout.wave} of ${rollout.waves}`)) },
+      { name: 'Progress', cell: (rollout) => progress(rollout) },
       { name: 'Started', cell: (rollout) => at(rollout.created) },
       { name: 'Reason', cell: (rollout) => rollout.reason ?? '' },
     ], data.items, h('span', null, 'None yet. ', h('a', { href: '#/releases' }, 'Start one from a release.')))),

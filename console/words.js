@@ -8,8 +8,8 @@ const tones = {
   running: 'busy', paused: 'warn', stopped: 'bad', aborted: 'bad', done: 'good', skipped: 'mute',
 };
 /** The order in which states are always shown: from finished to trouble. */
-export const order = ['confirmed', 'idle', 'trying', 'staged', 'downloading', 'offered', 'postponed', 'pending', 'waiting',
-  'silent', 'reverted', 'failed', 'refused', 'blocked'];
+export const order = ['confirmed', 'idle', 'trying', 'staged', 'downloading', 'offered', 'postponed', 'silent', 'reverted',
+  'failed', 'refused'];
 
 export const tone = (state) => tones[state] ?? 'mute';
 export const state = (word) => h('span', { class: `state ${tone(word)}` }, word);
