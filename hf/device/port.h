@@ -12,8 +12,16 @@
 
 /* ---- flash ---- */
 
+/** Largest write alignment. */
+#define HF_ALIGN_MAX 16
+/** Smallest sector: a boot record and its head must fit. */
+#define HF_SECTOR_MIN 256
+
 /** A flash driver. NOR rules: erase sets whole sectors to `erased`; program only moves bits away from it, on addresses
- * and lengths that are multiples of `align`. A call that returns HF_OK is on the medium. Power may fail at any byte. */
+ * and lengths that are multiples of `align`, in units not programmed since their erase. A call that returns HF_OK is on
+ * the medium. Power may fail at any byte. A flash with error correction hands back something not erased for a unit that
+ * a torn write left unreadable, and HF_OK: the check sums above decide. HF_E_IO is for a medium that does not answer.
+ */
 struct hf_flash_ops {
   const char *name;
   uint32_t version; /**< of this table: 1 */
@@ -40,7 +48,9 @@ struct hf_layout {
   struct hf_area slot[2]; /**< the images */
 };
 
-/** Bounds-checked access; HF_E_INPUT when the range leaves the area. */
+/** Is the geometry possible, with at least so many sectors? HF_OK or HF_E_INPUT. */
+HF_MUST enum hf_err hf_area_check(const struct hf_area *area, uint32_t sectors);
+/** Bounds-checked access; HF_E_INPUT when the range leaves the area or is not aligned. Length 0 does nothing. */
 HF_MUST enum hf_err hf_area_read(const struct hf_area *area, uint32_t at, void *out, uint32_t len);
 HF_MUST enum hf_err hf_area_program(const struct hf_area *area, uint32_t at, const void *in, uint32_t len);
 HF_MUST enum hf_err hf_area_erase(const struct hf_area *area, uint32_t at, uint32_t len);
@@ -58,8 +68,8 @@ struct hf_http_request {
   const char *path;         /**< from the server's root, percent-encoded, NUL-terminated */
   const char *content_type; /**< of the body; NULL when there is none */
   struct hf_bytes body;
-  uint64_t range_from;      /**< ask for bytes from here on (RFC 9110 section 14); 0: everything */
-  uint64_t max_len;         /**< stop with HF_E_SPACE when the body gets longer (endless data, TUF section 5.6) */
+  uint64_t range_from; /**< ask for bytes from here on (RFC 9110 section 14); 0: everything */
+  uint64_t max_len;    /**< stop with HF_E_SPACE when the body gets longer (endless data, TUF section 5.6) */
 };
 
 struct hf_http_reply {
@@ -68,12 +78,16 @@ struct hf_http_reply {
   uint32_t retry_after_s; /**< 0 when absent */
 };
 
+/** Room for a request path: the longest is a target's URL. */
+#define HF_HTTP_PATH_MAX 256
+
 /** One request at a time, blocking; the port keeps the watchdog fed while it waits, enforces an overall deadline and a
  * lowest rate (slow retrieval), never follows redirects, and authenticates both ends with TLS. */
 struct hf_transport_ops {
   const char *name;
   uint32_t version;
-  /** HF_OK: a complete reply came, whatever its status; HF_E_AGAIN: network trouble; HF_E_DENIED: the peer's or our
+  /** The sink gets the body of a 200 or 206 reply only, and `reply` is filled before its first piece.
+   * HF_OK: a complete reply came, whatever its status; HF_E_AGAIN: network trouble; HF_E_DENIED: the peer's or our
    * certificate was refused; HF_E_SPACE: longer than max_len; else what the sink returned. */
   enum hf_err (*request)(void *ctx, struct hf_http_reply *reply, const struct hf_http_request *request,
                          struct hf_sink body);

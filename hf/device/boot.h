@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Which image runs: verify, choose, and say why. The boot loader's whole decision; handing over is the port's.
+ *
+ * A staged image is tried once: the record that says so is on flash before it runs, so whatever happens next, it either
+ * confirmed itself or is reverted. No unconfirmed image ever runs twice. State table: docs/spec/boot.md.
+ */
+#ifndef HF_DEVICE_BOOT_H
+#define HF_DEVICE_BOOT_H
+
+#include "hf/device/bootstate.h"
+#include "hf/wire/image.h"
+
+/** What the boot loader knows. All borrowed. */
+struct hf_boot_config {
+  const struct hf_layout *layout; /**< `boot` and `slot` are used */
+  const struct hf_image_keys *keys;
+  struct hf_bytes hardware; /**< this device's hardware id; empty: images need not name one */
+  enum hf_reset reset;      /**< what the hardware says about this start */
+};
+
+/** What to do. Run `slot` only while `verdict == HF_ALLOW`, compared just before handing over. */
+struct hf_boot_choice {
+  enum hf_verdict verdict;
+  uint8_t slot;
+  bool trial;                /**< runs for the first and only time unless it confirms itself */
+  enum hf_reset reset;       /**< what to tell the application: HF_RESET_UPDATE and HF_RESET_REVERT are decided here */
+  struct hf_image_info info; /**< of the image to run; verified */
+  struct hf_why why;         /**< the last thing that was refused on the way; rule 0 when all was well */
+};
+
+/** Choose.
+ * @param choice  fills; verdict HF_DENY unless the slot's image was verified and its digest is the recorded one
+ * @param config  borrows
+ * @return HF_OK: see choice->verdict, which is HF_DENY with rule BOOT_NOTHING when no slot may run;
+ *         HF_E_INPUT: impossible layout; HF_E_VERSION: boot records of a newer Holdfast.
+ * A failing flash is not an error but a reason not to run what depends on it. Writes at most two boot records. No heap;
+ * under 2 KiB of stack beside the crypto back end's. Boot loader only. */
+HF_MUST enum hf_err hf_boot_choose(struct hf_boot_choice *choice, const struct hf_boot_config *config);
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Boot records: what each slot holds, which one is active, the security counter, and how the last trial failed.
+ *
+ * The whole state is one record, so that a confirmation and the rise of the security counter it brings are one write:
+ * there is no trailer that can be half there. Each record is appended to the first half of the area and then to its
+ * twin, the second half; the newest valid one counts. Format and state table: docs/spec/boot.md.
+ */
+#ifndef HF_DEVICE_BOOTSTATE_H
+#define HF_DEVICE_BOOTSTATE_H
+
+#include "hf/device/port.h"
+#include "hf/wire/version.h"
+
+#define HF_SLOTS 2
+
+/** Numbers are flash format. */
+enum hf_slot_status {
+  HF_SLOT_EMPTY = 0,     /**< nothing, or a download under way */
+  HF_SLOT_STAGED = 1,    /**< whole, to be tried at the next boot */
+  HF_SLOT_TRYING = 2,    /**< was handed control; found again at boot it is reverted */
+  HF_SLOT_CONFIRMED = 3, /**< passed its health check once */
+  HF_SLOT_BAD = 4        /**< refused or reverted; never booted again */
+};
+
+/** What a slot holds; bound to one image by its digest. */
+struct hf_bootslot {
+  enum hf_slot_status status;
+  uint8_t digest[HF_SHA256_LEN]; /**< image digest, as in hf/wire/image.h; zeros when empty */
+  struct hf_version version;     /**< for reports about an image that is gone */
+  uint32_t counter;              /**< its security counter */
+};
+
+struct hf_bootstate {
+  struct hf_bootslot slot[HF_SLOTS];
+  uint8_t active;       /**< the slot of the running, or last confirmed, software */
+  uint32_t counter;     /**< security counter floor: images below it do not boot */
+  uint32_t failures;    /**< trials and slots that failed, ever: the agent reports each rise once */
+  uint8_t failed_slot;  /**< of the last failure */
+  uint16_t failed_rule; /**< its `enum hf_rule` */
+  uint8_t failed_reset; /**< its `enum hf_reset`: what ended the trial */
+  uint32_t seq;         /**< of the record; set by get and put */
+  bool lags;            /**< the twin does not hold this record: the next put mends it */
+};
+
+/** Read the newest state. Writes nothing.
+ * @param state  fills; all zeros when there is none
+ * @param area   borrows; two sectors at least, an even number of them
+ * @return HF_OK; HF_E_NOT_FOUND: never written (every byte erased); HF_E_DENIED: written once, and nothing valid left;
+ *         HF_E_VERSION: written by a newer Holdfast; HF_E_INPUT: impossible geometry; HF_E_IO
+ * No heap; usable in the boot loader. */
+HF_MUST enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf_area *area);
+
+/** Write the state to both halves. After HF_OK it is on the medium; after anything else, or a power cut, the old state
+ * or the new one is read back, whole.
+ * @param state  borrows; `seq` and `lags` are set
+ * @return HF_OK; HF_E_INPUT; HF_E_IO */
+HF_MUST enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *area);
+
+/** Note a failure of a slot in the state (not on flash). */
+void hf_bootstate_fail(struct hf_bootstate *state, uint8_t slot, uint16_t rule, enum hf_reset reset);
+
+/** Confirm the running slot: status, active slot and security counter in one record. Writes nothing when it is
+ * confirmed already.
+ * @return HF_OK; HF_E_STATE: that slot is not on trial; HF_E_IO */
+HF_MUST enum hf_err hf_bootstate_confirm(struct hf_bootstate *state, const struct hf_area *area, uint8_t slot);
+
+#endif

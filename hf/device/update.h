@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One update: director and image repository metadata, their agreement, the download into the other slot, staging.
+ *
+ * It drives hf/wire/tufclient.h and hf/wire/uptane.h over a transport and writes with hf/device/slot.h. Nothing is
+ * staged that the signed metadata and the image's own signature do not both allow. Progress is stored, so a download
+ * goes on where power or network cut it. When to run it is hf/device/agent.h. docs/spec/update.md.
+ */
+#ifndef HF_DEVICE_UPDATE_H
+#define HF_DEVICE_UPDATE_H
+
+#include "hf/device/bootstate.h"
+#include "hf/device/clock.h"
+#include "hf/device/events.h"
+#include "hf/wire/image.h"
+#include "hf/wire/uptane.h"
+
+/** Metadata buffer below which nothing works: a small targets file and the trust record. 16 KiB is comfortable. */
+#define HF_UPDATE_WORK_MIN 6144
+/** Times one image is staged before the device refuses it: power may fail during a trial, a bad image fails always. */
+#define HF_UPDATE_TRIES_MAX 3
+/** Stored progress steps, unless the setup says otherwise. */
+#define HF_UPDATE_STEP 32768
+/** How long a user may put off an ordinary, and a security, release, unless the setup says otherwise. */
+#define HF_UPDATE_POSTPONE_MAX_S (14 * 86400)
+#define HF_UPDATE_POSTPONE_SECURITY_MAX_S (3 * 86400)
+
+/** What an update needs to know. All borrowed for the update's life. */
+struct hf_update_setup {
+  struct hf_transport transport;
+  const struct hf_layout *layout;
+  const struct hf_image_keys *keys;
+  struct hf_bytes device;
+  struct hf_bytes product;
+  struct hf_bytes component;
+  struct hf_bytes hardware;
+  const char *director_path;        /**< "/director/" when NULL */
+  const char *image_path;           /**< "/repo/" when NULL */
+  uint8_t *work;                    /**< one metadata file at a time, and the trust record */
+  size_t work_cap;                  /**< HF_UPDATE_WORK_MIN at least; no metadata file may be longer */
+  uint32_t step;                    /**< bytes between stored progress; 0: HF_UPDATE_STEP */
+  uint32_t postpone_max_s;          /**< 0: HF_UPDATE_POSTPONE_MAX_S */
+  uint32_t postpone_security_max_s; /**< 0: HF_UPDATE_POSTPONE_SECURITY_MAX_S */
+};
+
+/** What is known about the update under way; stored as one record. */
+struct hf_update_progress {
+  uint8_t sha256[HF_SHA256_LEN]; /**< of the image file; zeros: none under way */
+  uint32_t len;
+  uint32_t at; /**< bytes safely in the slot */
+  uint8_t slot;
+  uint8_t tries; /**< times staged */
+  bool security;
+  struct hf_version version;
+  int64_t offered;   /**< when it was first agreed on, seconds since 1970 */
+  int64_t deadline;  /**< the server's, 0: none */
+  int64_t postponed; /**< the user's, 0: none */
+};
+
+/** How it stands: what check-ins report. */
+struct hf_update_report {
+  enum hf_update_state state;
+  struct hf_version version; /**< wanted; has_version */
+  bool has_version;
+  uint8_t percent;
+  uint16_t rule;
+};
+
+struct hf_update {
+  const struct hf_update_setup *setup;
+  struct hf_store *store;
+  struct hf_events *events;
+  struct hf_clock *clock;
+  uint8_t running; /**< slot of the running image */
+  struct hf_update_progress progress;
+  struct hf_update_report report;
+};
+
+/** @param update  fills from the store, keeps `update->store`, `events`, `clock` and `running`, which the caller set
+ * @param setup   borrows for the update's life
+ * @return HF_OK; HF_E_SPACE: work buffer below HF_UPDATE_WORK_MIN; HF_E_IO */
+HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setup *setup);
+
+/** Bring the device to what the director wants, as far as it goes now. Blocks while it downloads.
+ * @param deadline  the server's for installing, 0: none
+ * @return HF_OK: see update->report.state: IDLE (nothing to do), STAGED (reboot to try it), POSTPONED;
+ *         HF_E_AGAIN: network or server trouble, progress is kept; HF_E_DENIED: refused, an event says by which rule;
+ *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
+HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
+
+/** The user asks to install later (device API). Downloading goes on; staging waits.
+ * @param granted  fills: what was granted, bounded by the setup, from the first offer on, and by the server's deadline;
+ *                 may be NULL
+ * @param until    seconds since 1970; 0 takes a postponement back
+ * @return HF_OK; HF_E_STATE: nothing is offered, or the time is not known; HF_E_IO, HF_E_FULL */
+HF_MUST enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64_t until);
+
+#endif
