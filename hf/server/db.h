@@ -17,8 +17,8 @@ struct hf_stmt;
 
 /** What a storage back end must answer. Context first; see the functions below for what each means. */
 struct hf_db_ops {
-  const char *name;  /**< "sqlite" */
-  uint32_t version;  /**< of this table: 1 */
+  const char *name; /**< "sqlite" */
+  uint32_t version; /**< of this table: 1 */
   enum hf_err (*open)(struct hf_db **db, const char *where, bool read_only);
   void (*close)(struct hf_db *db);
   enum hf_err (*run)(struct hf_db *db, const char *script);

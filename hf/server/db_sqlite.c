@@ -89,13 +89,15 @@ static void lite_close(struct hf_db *db)
 /* WAL so that readers and the writer do not wait for each other; FULL so that a commit that returned is on the disk. */
 static enum hf_err pragmas_run(struct lite *lite, bool read_only)
 {
-  enum hf_err err = lite_run(&lite->head, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
-                                          "PRAGMA temp_store = MEMORY; PRAGMA cache_size = " CACHE_KIB);
+  enum hf_err err =
+      lite_run(&lite->head, "PRAGMA foreign_keys = ON; PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;"
+                            "PRAGMA temp_store = MEMORY; PRAGMA cache_size = " CACHE_KIB);
   if (err == HF_OK && read_only) {
     return lite_run(&lite->head, "PRAGMA query_only = ON; SELECT count(*) FROM sqlite_master");
   }
   if (err == HF_OK) {
-    err = lite_run(&lite->head, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
+    err = lite_run(&lite->head,
+                   "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 67108864");
   }
   return err;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hf/server/schema.h"
 
-/* Times are seconds since 1970. Names of columns that hold one thing everywhere are the same everywhere. Device rows are
- * keyed by a small integer `n`, because a fleet has some 30 rows a device that point to it. */
+/* Times are seconds since 1970. Names of columns that hold one thing everywhere are the same everywhere. Device rows
+ * are keyed by a small integer `n`, because a fleet has some 30 rows a device that point to it. */
 static const char *const version_1[] = {
     "CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE setting (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
@@ -12,11 +12,14 @@ static const char *const version_1[] = {
     "CREATE TABLE product (name TEXT PRIMARY KEY, title TEXT NOT NULL, hardware TEXT NOT NULL," /* blank-separated */
     " created BIGINT NOT NULL) WITHOUT ROWID",
 
-    /* version_key: hf_release_version_key, so that ranges are comparisons; cert_previous: good until cert is first used */
-    "CREATE TABLE device (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, product TEXT NOT NULL, hardware TEXT NOT NULL,"
+    /* version_key: hf_release_version_key, so that ranges are comparisons; cert_previous: good until cert is first used
+     */
+    "CREATE TABLE device (n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, product TEXT NOT NULL, hardware TEXT NOT "
+    "NULL,"
     " version TEXT NOT NULL DEFAULT '', version_key BIGINT NOT NULL DEFAULT 0,"
     " blocked INTEGER NOT NULL DEFAULT 0, blocked_reason TEXT NOT NULL DEFAULT '',"
     " cert BLOB, cert_previous BLOB, cert_not_after BIGINT NOT NULL DEFAULT 0, cert_serial TEXT NOT NULL DEFAULT '',"
+    " cert_issued BIGINT NOT NULL DEFAULT 0,"
     " key_hash BLOB, key_storage INTEGER NOT NULL DEFAULT 0, epoch INTEGER NOT NULL DEFAULT 1,"
     " created BIGINT NOT NULL, first_seen BIGINT NOT NULL DEFAULT 0, last_seen BIGINT NOT NULL DEFAULT 0,"
     " address TEXT NOT NULL DEFAULT '', boot_id BIGINT NOT NULL DEFAULT 0, reset_reason INTEGER NOT NULL DEFAULT 0,"
@@ -30,30 +33,38 @@ static const char *const version_1[] = {
     "CREATE INDEX device_state ON device (state, id)",
     "CREATE INDEX device_hardware ON device (hardware, id)",
     "CREATE INDEX device_last_seen ON device (last_seen)",
+    "CREATE INDEX device_plain ON device (id) WHERE key_storage = 1",
     "CREATE INDEX device_blocked ON device (id) WHERE blocked <> 0",
 
     "CREATE TABLE component (device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, name TEXT NOT NULL,"
-    " version TEXT NOT NULL, digest BLOB NOT NULL, counter BIGINT NOT NULL, slot INTEGER NOT NULL, place INTEGER NOT NULL,"
+    " version TEXT NOT NULL, digest BLOB NOT NULL, counter BIGINT NOT NULL, slot INTEGER NOT NULL, place INTEGER NOT "
+    "NULL,"
     " PRIMARY KEY (device, name)) WITHOUT ROWID",
 
-    /* source: 1 the device said so, 2 an operator did (which wins) */
+    /* source: 1 the device said so, 2 an operator did (which wins); number: the value when it is a whole number */
     "CREATE TABLE attribute (device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, key TEXT NOT NULL,"
-    " value TEXT NOT NULL, source INTEGER NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (device, key)) WITHOUT ROWID",
+    " value TEXT NOT NULL, number BIGINT, source INTEGER NOT NULL, time BIGINT NOT NULL, PRIMARY KEY (device, key))"
+    " WITHOUT ROWID",
     "CREATE INDEX attribute_key ON attribute (key, value)",
 
-    /* epoch: counts new enrolments, so that a device set up anew may number from 1 again; gap: numbers missing before */
+    /* epoch: counts new enrolments, so that a device set up anew may number from 1 again; gap: numbers missing before
+     */
     "CREATE TABLE event (device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, epoch INTEGER NOT NULL,"
-    " number BIGINT NOT NULL, kind INTEGER NOT NULL, time BIGINT NOT NULL, rule INTEGER NOT NULL, subject TEXT NOT NULL,"
+    " number BIGINT NOT NULL, kind INTEGER NOT NULL, time BIGINT NOT NULL, rule INTEGER NOT NULL, subject TEXT NOT "
+    "NULL,"
     " received BIGINT NOT NULL, gap BIGINT NOT NULL, PRIMARY KEY (device, epoch, number)) WITHOUT ROWID",
 
-    "CREATE TABLE enrol_token (hash BLOB PRIMARY KEY, device TEXT NOT NULL, product TEXT NOT NULL, created BIGINT NOT NULL,"
+    "CREATE TABLE enrol_token (hash BLOB PRIMARY KEY, device TEXT NOT NULL, product TEXT NOT NULL, created BIGINT NOT "
+    "NULL,"
     " expires BIGINT NOT NULL, used BIGINT NOT NULL DEFAULT 0, created_by TEXT NOT NULL) WITHOUT ROWID",
 
     "CREATE TABLE release (product TEXT NOT NULL, version TEXT NOT NULL, version_key BIGINT NOT NULL,"
     " counter BIGINT NOT NULL, security INTEGER NOT NULL, from_range TEXT NOT NULL, hardware TEXT NOT NULL,"
-    " notes TEXT NOT NULL, sbom BLOB, created BIGINT NOT NULL, created_by TEXT NOT NULL, targets_version BIGINT NOT NULL,"
+    " notes TEXT NOT NULL, sbom BLOB, created BIGINT NOT NULL, created_by TEXT NOT NULL, targets_version BIGINT NOT "
+    "NULL,"
     " PRIMARY KEY (product, version))",
-    "CREATE TABLE artifact (product TEXT NOT NULL, version TEXT NOT NULL, component TEXT NOT NULL, place INTEGER NOT NULL,"
+    "CREATE TABLE artifact (product TEXT NOT NULL, version TEXT NOT NULL, component TEXT NOT NULL, place INTEGER NOT "
+    "NULL,"
     " path TEXT NOT NULL, length BIGINT NOT NULL, sha256 BLOB NOT NULL, digest BLOB NOT NULL, counter BIGINT NOT NULL,"
     " PRIMARY KEY (product, version, component),"
     " FOREIGN KEY (product, version) REFERENCES release (product, version) ON DELETE CASCADE)",
@@ -78,7 +89,8 @@ static const char *const version_1[] = {
     "CREATE TABLE wave (rollout INTEGER NOT NULL REFERENCES rollout (id) ON DELETE CASCADE, place INTEGER NOT NULL,"
     " percent INTEGER NOT NULL, grp TEXT NOT NULL, last_hash BIGINT NOT NULL, started BIGINT NOT NULL,"
     " total BIGINT NOT NULL, waiting BIGINT NOT NULL, underway BIGINT NOT NULL, confirmed BIGINT NOT NULL,"
-    " failed BIGINT NOT NULL, silent BIGINT NOT NULL, PRIMARY KEY (rollout, place)) WITHOUT ROWID",
+    " failed BIGINT NOT NULL, silent BIGINT NOT NULL, forgiven BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (rollout, "
+    "place)) WITHOUT ROWID",
     /* state: enum hf_rollout_device */
     "CREATE TABLE rollout_device (rollout INTEGER NOT NULL REFERENCES rollout (id) ON DELETE CASCADE,"
     " device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, wave INTEGER NOT NULL, state INTEGER NOT NULL,"
@@ -88,8 +100,7 @@ static const char *const version_1[] = {
     "CREATE INDEX rollout_device_state ON rollout_device (rollout, wave, state)",
 
     "CREATE TABLE audit (n INTEGER PRIMARY KEY, time BIGINT NOT NULL, who TEXT NOT NULL, address TEXT NOT NULL,"
-    " action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL, vault_number BIGINT NOT NULL,"
-    " vault_hash BLOB NOT NULL, hash BLOB NOT NULL)",
+    " action TEXT NOT NULL, subject TEXT NOT NULL, detail TEXT NOT NULL, hash BLOB NOT NULL)",
     "CREATE INDEX audit_subject ON audit (subject, n)",
 
     /* scopes: bits, hf/server/auth.h */
@@ -98,7 +109,8 @@ static const char *const version_1[] = {
     "CREATE TABLE session (hash BLOB PRIMARY KEY, operator TEXT NOT NULL REFERENCES operator (name) ON DELETE CASCADE,"
     " csrf TEXT NOT NULL, address TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL,"
     " last_used BIGINT NOT NULL) WITHOUT ROWID",
-    "CREATE TABLE token (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, scopes INTEGER NOT NULL,"
+    "CREATE TABLE token (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, scopes INTEGER NOT "
+    "NULL,"
     " created BIGINT NOT NULL, created_by TEXT NOT NULL, expires BIGINT NOT NULL, last_used BIGINT NOT NULL DEFAULT 0)",
 
     "CREATE TABLE director_file (device INTEGER PRIMARY KEY REFERENCES device (n) ON DELETE CASCADE,"
@@ -111,7 +123,8 @@ static const char *const version_1[] = {
 
     /* Counts for the overview, kept by the database itself so that no path can forget them: at a million devices a
      * GROUP BY takes seconds, this takes a page. */
-    "CREATE TABLE tally (product TEXT NOT NULL, version TEXT NOT NULL, state INTEGER NOT NULL, blocked INTEGER NOT NULL,"
+    "CREATE TABLE tally (product TEXT NOT NULL, version TEXT NOT NULL, state INTEGER NOT NULL, blocked INTEGER NOT "
+    "NULL,"
     " count BIGINT NOT NULL, PRIMARY KEY (product, version, state, blocked)) WITHOUT ROWID",
     "CREATE TRIGGER tally_insert AFTER INSERT ON device BEGIN"
     " INSERT INTO tally VALUES (new.product, new.version, new.state, new.blocked, 1)"
@@ -137,8 +150,8 @@ static enum hf_err version_get(struct hf_db *db, int64_t *version)
 {
   int64_t tables = 0;
   *version = 0;
-  enum hf_err err =
-      hf_stmt_run_int(hf_stmt_open(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'"), &tables);
+  enum hf_err err = hf_stmt_run_int(
+      hf_stmt_open(db, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = 'meta'"), &tables);
   if (err != HF_OK || tables == 0) {
     return err;
   }
@@ -156,8 +169,8 @@ static enum hf_err steps_run(struct hf_db *db, int64_t from)
       }
     }
   }
-  struct hf_stmt *stmt = hf_stmt_open(
-      db, "INSERT INTO meta VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
+  struct hf_stmt *stmt =
+      hf_stmt_open(db, "INSERT INTO meta VALUES ('schema', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value");
   uint8_t room[20];
   struct hf_buf text = hf_buf_init(room, sizeof room);
   hf_buf_put_uint(&text, HF_SCHEMA_VERSION);

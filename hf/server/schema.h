@@ -14,7 +14,8 @@
  * @return HF_OK; HF_E_VERSION: written by a newer Holdfast, nothing was touched; HF_E_FULL; HF_E_IO
  */
 HF_MUST enum hf_err hf_schema_init(struct hf_db *db);
-/** For a read-only handle: HF_OK when the tables are exactly ours; HF_E_VERSION newer; HF_E_AGAIN older or not yet made. */
+/** For a read-only handle: HF_OK when the tables are exactly ours; HF_E_VERSION newer; HF_E_AGAIN older or not yet
+ * made. */
 HF_MUST enum hf_err hf_schema_check(struct hf_db *db);
 
 #endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The inside of the engine: what its nouns (registry, rollouts, repo, director, api ...) share. Outside the engine only
+ * hf/server/engine.h is used.
+ *
+ * Rules of the house. Reads are plain SQL on `engine->db`, in engine and reader alike (tables: docs/spec/database.md).
+ * Writes go through the nouns' functions, which keep memory, audit log and files in step. Each write belongs to the
+ * group that hf_engine_begin opened; what must follow a commit (a file becoming visible) waits for hf_engine_commit.
+ */
+#ifndef HF_SERVER_CORE_H
+#define HF_SERVER_CORE_H
+
+#include "hf/server/db.h"
+#include "hf/server/engine.h"
+
+struct hf_cache;
+struct hf_rollout_set;
+struct hf_repo;
+
+/** Things a console looks at; one row each in table `pulse`. */
+enum hf_pulse {
+  HF_PULSE_DEVICE,
+  HF_PULSE_ROLLOUT,
+  HF_PULSE_RELEASE,
+  HF_PULSE_GROUP,
+  HF_PULSE_PRODUCT,
+  HF_PULSE_AUDIT,
+  HF_PULSE_COUNT
+};
+
+/** What is kept of table `setting`, so that a check-in reads no row. Seconds. */
+struct hf_settings {
+  int64_t checkin_interval_s;  /**< how often devices come: 1800 */
+  int64_t rollout_interval_s;  /**< how often while a wave of theirs runs: 300, never more than checkin_interval_s */
+  int64_t silent_after_s;      /**< silence after which a device counts as silent: 3 intervals and at least an hour;
+                                    0: work it out so */
+  int64_t postpone_max_s;      /**< how long a user may put an update off: 7 days */
+  int64_t security_deadline_s; /**< deadline of a security release when the rollout names none: 3 days */
+  int64_t certificate_life_s;  /**< life of an operational certificate: 90 days */
+  char webhook[257];           /**< "" for none */
+};
+
+struct hf_engine {
+  struct hf_db *db;
+  struct hf_engine_config config; /**< `server_dir` is a copy of ours */
+  struct hf_settings settings;
+  struct hf_cache *cache;          /**< devices in memory; NULL in the reader */
+  struct hf_rollout_set *rollouts; /**< rollouts that may offer something; NULL in the reader */
+  struct hf_repo *repo;            /**< image repository; NULL in the reader */
+  uint64_t change;                 /**< number of the last change */
+  uint64_t pulse[HF_PULSE_COUNT];  /**< changes not yet in table `pulse`, 0: none */
+  bool in_group;
+  bool poisoned; /**< a write failed half-way: the group must not be committed */
+  int64_t now;   /**< of the message being worked on */
+};
+
+/** Who changes something, from where and why: one entry of the audit log with each change. Borrows. */
+struct hf_act {
+  struct hf_bytes who;     /**< "operator:anna", "token:ci", "device:sn-1", "server" */
+  struct hf_bytes address; /**< or empty */
+  struct hf_bytes reason;  /**< what the person wrote, or empty */
+  int64_t now;
+};
+
+/** Note a change for the live views; stored with the group. */
+void hf_engine_touch(struct hf_engine *engine, enum hf_pulse kind);
+/** "device", "rollout", ...: the key in table `pulse`. Static. */
+const char *hf_pulse_name(enum hf_pulse kind);
+/** Forget what is in memory and read it anew from the database: after an undone group or mark. */
+HF_MUST enum hf_err hf_engine_reload(struct hf_engine *engine);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * The image repository on disk: DIR/server/repo, static files that any web server could carry.
+ *
+ * The database decides, files follow: a new targets and snapshot file lie under names nobody asks for yet (consistent
+ * snapshots) before the group is committed; after it, renaming timestamp.json makes them visible at once. A kill at any
+ * moment leaves either state whole: opening finishes what was committed and removes what was not.
+ *
+ * `holdfast init` makes repo/metadata/{1.root,1.targets,1.snapshot,timestamp}.json and director/1.root.json; opening an
+ * engine over a new database takes them over, after the whole client workflow has accepted them.
+ */
+#ifndef HF_SERVER_REPO_H
+#define HF_SERVER_REPO_H
+
+#include "hf/server/core.h"
+#include "hf/wire/tufclient.h"
+
+/** Lives of what the server signs itself, and how long before its end it signs anew. Seconds. */
+#define HF_REPO_SNAPSHOT_LIFE_S (7 * 86400)
+#define HF_REPO_TIMESTAMP_LIFE_S 86400
+/** A timestamp is signed anew when less than half its life is left. */
+#define HF_REPO_RENEW_PART 2
+
+/** What the repository shows now. */
+struct hf_repo_state {
+  int64_t root;
+  int64_t targets;
+  int64_t snapshot;
+  int64_t snapshot_expires;
+  int64_t timestamp;
+  int64_t timestamp_expires;
+};
+
+/** Read the row of table `repo`. HF_E_NOT_FOUND before the first start. */
+HF_MUST enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db);
+
+/** Open the repository of `engine->config.server_dir`: take over, finish or undo. Gives engine->repo. */
+HF_MUST enum hf_err hf_repo_open(struct hf_engine *engine, int64_t now);
+void hf_repo_close(struct hf_engine *engine);
+
+/**
+ * Prepare the publication of a new targets file in the open group: sign snapshot and timestamp, verify all with the
+ * client workflow as a device would that knows the present state, write the files under names nobody asks for yet.
+ * @param targets  the signed file; borrows
+ * @return HF_OK; HF_E_DENIED with why: a client would refuse it; HF_E_FULL; HF_E_IO; HF_E_CRYPTO
+ */
+HF_MUST enum hf_err hf_repo_publish(struct hf_engine *engine, struct hf_bytes targets, int64_t now, struct hf_why *why);
+/** The present targets file, gives heap bytes to free(). */
+HF_MUST enum hf_err hf_repo_targets(struct hf_engine *engine, struct hf_bytes *targets);
+/** Put an uploaded file where the repository serves it, under its consistent-snapshot name. */
+HF_MUST enum hf_err hf_repo_put_target(struct hf_engine *engine, struct hf_bytes path, const uint8_t sha256[32]);
+/** After a commit: make visible what was published. After a rollback: forget it. */
+HF_MUST enum hf_err hf_repo_settle(struct hf_engine *engine, bool committed);
+/** Once a second: sign snapshot and timestamp anew long before they expire. Inside a group. */
+HF_MUST enum hf_err hf_repo_tick(struct hf_engine *engine, int64_t now);
+
+#endif
