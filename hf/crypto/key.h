@@ -9,8 +9,16 @@
 
 #include "hf/crypto/crypto.h"
 
-/** scrypt work of an encrypted key file: N=2^15, r=8, p=1, 32 MiB, about 0.1 s. */
-#define HF_KEY_SCRYPT_LOG_N 15
+/** scrypt work of an encrypted key file: N=2^14, r=8, p=5, 16 MiB, about 0.2 s. A greater N would pass the 32 MiB that
+ * `openssl pkey` allows itself when it reads a key; a greater p costs an attacker as much. */
+#define HF_KEY_SCRYPT_LOG_N 14
+#define HF_KEY_SCRYPT_P 5
+/** scrypt work of a password: N=2^15, r=8, p=1, 32 MiB, about 0.1 s. */
+#define HF_PASSWORD_SCRYPT_LOG_N 15
+/** Stored form of a password: `scrypt$15$` + 24 + `$` + 44. */
+#define HF_PASSWORD_STORED_MAX 80
+/** More than anybody types. */
+#define HF_KEY_PASSPHRASE_MAX 1024
 /** A PEM file of ours is under 1 KiB. */
 #define HF_KEY_PEM_MAX 4096
 
@@ -18,8 +26,9 @@ struct hf_key;
 
 /** Make a key. Gives `*key`: free with hf_key_free. */
 HF_MUST enum hf_err hf_key_new(struct hf_key **key, enum hf_key_type type);
-/** Read a PEM key. `passphrase.len == 0` for plain PKCS#8. HF_E_DENIED: wrong or missing passphrase; HF_E_INPUT: not a
- * key of a known type. Gives `*key`. */
+/** Read a PEM key. `passphrase.len == 0` for plain PKCS#8, where a passphrase is not looked at. HF_E_DENIED: wrong or
+ * missing passphrase; HF_E_INPUT: not a key of a known type, or its halves do not belong together. Gives `*key`, NULL at
+ * failure. */
 HF_MUST enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes pem, struct hf_bytes passphrase);
 /** Write PEM, encrypted unless the passphrase is empty. Wipe `out` after use when it is not. */
 HF_MUST enum hf_err hf_key_encode(struct hf_buf *out, const struct hf_key *key, struct hf_bytes passphrase);
