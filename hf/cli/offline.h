@@ -50,6 +50,8 @@ void hf_passphrase_clear(struct hf_passphrase *passphrase);
 /** Why this passphrase is too weak, for a person; NULL when it is good enough. Borrowed, static. */
 const char *hf_passphrase_check(struct hf_bytes passphrase);
 
+/** Open a private key file; asks for a passphrase only when it is encrypted. Answers as hf_offline_key_open. */
+HF_MUST enum hf_err hf_key_file_open(struct hf_key **key, const char *path, const struct hf_passphrase_source *source);
 /**
  * Open a private key of the offline folder, asking for the passphrase.
  * @param key     gives; free with hf_key_free

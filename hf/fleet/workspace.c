@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hf/codec/json.h"
+#include "hf/codec/text.h"
 
 /* Plain text: something to read, and nothing that moves the cursor of a terminal. */
 static bool text_check(struct hf_bytes text, size_t max)
@@ -16,7 +17,7 @@ static bool text_check(struct hf_bytes text, size_t max)
       return false;
     }
   }
-  return true;
+  return hf_utf8_check(text);
 }
 
 static void text_set(char *out, struct hf_bytes text)
