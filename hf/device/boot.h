@@ -18,20 +18,20 @@ struct hf_boot_config {
   enum hf_reset reset;      /**< what the hardware says about this start */
 };
 
-/** What to do. Run `slot` only while `verdict == HF_ALLOW`, compared just before handing over. */
+/** What to do. Run `slot` only if `verdict == HF_ALLOW`, compared again just before handing over. */
 struct hf_boot_choice {
   enum hf_verdict verdict;
   uint8_t slot;
   bool trial;                /**< runs for the first and only time unless it confirms itself */
   enum hf_reset reset;       /**< what to tell the application: HF_RESET_UPDATE and HF_RESET_REVERT are decided here */
   struct hf_image_info info; /**< of the image to run; verified */
-  struct hf_why why;         /**< the last thing that was refused on the way; rule 0 when all was well */
+  struct hf_why why;         /**< what was refused, last, on the way; rule 0 when all was well */
 };
 
 /** Choose.
  * @param choice  fills; verdict HF_DENY unless the slot's image was verified and its digest is the recorded one
  * @param config  borrows
- * @return HF_OK: see choice->verdict, which is HF_DENY with rule BOOT_NOTHING when no slot may run;
+ * @return HF_OK: see choice->verdict, which is HF_DENY when no slot may run, and why;
  *         HF_E_INPUT: impossible layout; HF_E_VERSION: boot records of a newer Holdfast.
  * A failing flash is not an error but a reason not to run what depends on it. Writes at most two boot records. No heap;
  * under 2 KiB of stack beside the crypto back end's. Boot loader only. */

@@ -9,7 +9,7 @@
 #define HF_DEVICE_BOOTSTATE_H
 
 #include "hf/device/port.h"
-#include "hf/wire/version.h"
+#include "hf/wire/image.h"
 
 #define HF_SLOTS 2
 
@@ -38,6 +38,7 @@ struct hf_bootstate {
   uint8_t failed_slot;  /**< of the last failure */
   uint16_t failed_rule; /**< its `enum hf_rule` */
   uint8_t failed_reset; /**< its `enum hf_reset`: what ended the trial */
+  uint16_t trial_rule;  /**< why the running trial gives itself up; 0: it has not */
   uint32_t seq;         /**< of the record; set by get and put */
   bool lags;            /**< the twin does not hold this record: the next put mends it */
 };
@@ -55,6 +56,9 @@ HF_MUST enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf
  * @param state  borrows; `seq` and `lags` are set
  * @return HF_OK; HF_E_INPUT; HF_E_IO */
 HF_MUST enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *area);
+
+/** Write down what an image is, from its verified info. */
+void hf_bootstate_bind(struct hf_bootslot *slot, const struct hf_image_info *info, enum hf_slot_status status);
 
 /** Note a failure of a slot in the state (not on flash). */
 void hf_bootstate_fail(struct hf_bootstate *state, uint8_t slot, uint16_t rule, enum hf_reset reset);

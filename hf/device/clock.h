@@ -4,7 +4,7 @@
  * A floor that never falls (build time, and server time as far as offline-signed metadata vouches for it) and, within a
  * boot, the time the server told over TLS, moved on by the uptime counter. Server time beyond the ceiling, the expiry
  * of offline-signed metadata, is used until the next boot but never stored: a server that lies about 2100 cannot lock a
- * device out for ever (Uptane 2.1.0 section 5.3.2; docs/spec/update.md).
+ * device out for ever (docs/spec/update.md).
  */
 #ifndef HF_DEVICE_CLOCK_H
 #define HF_DEVICE_CLOCK_H
@@ -15,15 +15,18 @@
 #define HF_CLOCK_STEP_S 21600
 
 struct hf_clock {
-  int64_t floor;    /**< seconds since 1970; stored */
-  int64_t ceiling;  /**< the floor never rises beyond; stored */
+  int64_t floor;    /**< seconds since 1970 */
+  int64_t stored;   /**< the floor on flash, at most HF_CLOCK_STEP_S behind */
+  int64_t ceiling;  /**< the floor does not rise beyond; stored */
+  int64_t build;    /**< the lowest floor of all */
   int64_t told;     /**< last server time of this boot, 0: none */
   uint64_t told_ms; /**< uptime when it was told */
 };
 
 /** @param clock       fills
- * @param build_time   of this software, seconds since 1970: the first floor, and with one step the first ceiling
- * @param store        borrows; HF_E_NOT_FOUND there is a first start */
+ * @param store       borrows
+ * @param build_time  of this software, seconds since 1970: the first floor and the first ceiling
+ * @return HF_OK, also when nothing was stored yet; HF_E_IO */
 HF_MUST enum hf_err hf_clock_open(struct hf_clock *clock, const struct hf_store *store, int64_t build_time);
 
 /** Now, never below the floor: server time of this boot if there is one, else the port's clock, else the floor. */
@@ -32,12 +35,15 @@ int64_t hf_clock_now(const struct hf_clock *clock);
 /** Has anything but the floor told the time since boot? */
 bool hf_clock_known(const struct hf_clock *clock);
 
-/** The server said what time it is. Below the floor it is ignored.
- * @return HF_OK; HF_E_INPUT: ignored, and worth an event; HF_E_IO, HF_E_FULL from the store: taken for this boot only
- */
+/** The server said what time it is. Below the floor it is not taken.
+ * @return HF_OK; HF_E_INPUT: not taken; else what the store returned, and taken for this boot only */
 HF_MUST enum hf_err hf_clock_put_server(struct hf_clock *clock, struct hf_store *store, int64_t seconds);
 
 /** Metadata signed offline was verified and is good until `expires`: the floor may rise up to there. */
 HF_MUST enum hf_err hf_clock_put_signed(struct hf_clock *clock, struct hf_store *store, int64_t expires);
+
+/** The offline keys replaced the online ones: what those vouched for is void, the floor falls back to the build time
+ * (Uptane 2.1.0 deployment: a future time once accepted must not lock the device for ever). */
+HF_MUST enum hf_err hf_clock_reset(struct hf_clock *clock, struct hf_store *store);
 
 #endif

@@ -128,7 +128,7 @@ enum hf_err hf_record_next(struct hf_record *rec, struct hf_run *run)
     if (!head_parse(rec, head) || hf_record_room(run->area, rec->len) > limit - run->end) {
       err = hf_record_check_erased(run->area, run->end, limit);
       run->closed = err != HF_OK;
-      return err == HF_E_IO ? err : HF_E_NOT_FOUND;
+      return err == HF_OK || err == HF_E_EXISTS ? HF_E_NOT_FOUND : err;
     }
     rec->at = run->end;
     run->end += hf_record_room(run->area, rec->len);

@@ -14,6 +14,7 @@ struct hf_slot_writer {
   uint32_t at;                /**< bytes taken so far */
   uint32_t erased_to;         /**< flash below here is erased or written */
   uint8_t cell[HF_ALIGN_MAX]; /**< bytes that do not fill a write unit yet */
+  bool complete;              /**< all of it is on flash */
   struct hf_sha256 hash;      /**< of everything taken so far */
 };
 
@@ -21,7 +22,8 @@ struct hf_slot_writer {
  * @param writer  fills
  * @param area    borrows until hf_slot_close
  * @param len     of the whole image, bytes
- * @param from    0, or a multiple of the sector that an earlier writer passed: those bytes are hashed from flash again
+ * @param from    0, a multiple of the sector that an earlier writer passed, or `len` after a close: those bytes are
+ * hashed from flash again
  * @return HF_OK; HF_E_SPACE: the image does not fit the slot; HF_E_INPUT: bad `from`; HF_E_IO */
 HF_MUST enum hf_err hf_slot_open(struct hf_slot_writer *writer, const struct hf_area *area, uint32_t len,
                                  uint32_t from);
@@ -33,7 +35,7 @@ HF_MUST enum hf_err hf_slot_put(struct hf_slot_writer *writer, struct hf_bytes b
 /** Largest multiple of the sector that is safely on flash: what may be stored for a later resume. */
 uint32_t hf_slot_safe(const struct hf_slot_writer *writer);
 
-/** Write the rest and erase what is left of the slot.
+/** Write the rest. What the slot holds behind the image is left as it is.
  * @param digest  fills: SHA-256 of the whole image file
  * @return HF_OK; HF_E_STATE: bytes are missing; HF_E_IO */
 HF_MUST enum hf_err hf_slot_close(struct hf_slot_writer *writer, uint8_t digest[HF_SHA256_LEN]);

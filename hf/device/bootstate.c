@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Boot records: one fixed-size payload, appended to both halves of the area.
+ */
+#include "hf/device/bootstate.h"
+
+#include <string.h>
+
+#include "hf/device/record.h"
+
+enum { FORMAT = 1, KEY = 1, SLOT_LEN = 1 + 8 + 4 + HF_SHA256_LEN, STATE_LEN = 2 + HF_SLOTS * SLOT_LEN + 14 };
+
+static uint32_t half_size(const struct hf_area *area) { return area->size / area->sector / 2 * area->sector; }
+
+static void slot_encode(struct hf_buf *out, const struct hf_bootslot *slot)
+{
+  hf_buf_put_u8(out, (uint8_t)slot->status);
+  hf_buf_put_u8(out, slot->version.major);
+  hf_buf_put_u8(out, slot->version.minor);
+  hf_buf_put_le16(out, slot->version.revision);
+  hf_buf_put_le32(out, slot->version.build);
+  hf_buf_put_le32(out, slot->counter);
+  hf_buf_put(out, hf_bytes_init(slot->digest, sizeof slot->digest));
+}
+
+static void slot_parse(struct hf_bootslot *slot, struct hf_cursor *in)
+{
+  slot->status = (enum hf_slot_status)hf_cursor_u8(in);
+  slot->version.major = hf_cursor_u8(in);
+  slot->version.minor = hf_cursor_u8(in);
+  slot->version.revision = hf_cursor_le16(in);
+  slot->version.build = hf_cursor_le32(in);
+  slot->counter = hf_cursor_le32(in);
+  struct hf_bytes digest = hf_cursor_take(in, HF_SHA256_LEN);
+  if (digest.len == HF_SHA256_LEN) {
+    memcpy(slot->digest, digest.at, HF_SHA256_LEN);
+  }
+}
+
+static void state_encode(struct hf_buf *out, const struct hf_bootstate *state)
+{
+  hf_buf_put_u8(out, FORMAT);
+  hf_buf_put_u8(out, state->active);
+  for (int i = 0; i < HF_SLOTS; i++) {
+    slot_encode(out, &state->slot[i]);
+  }
+  hf_buf_put_le32(out, state->counter);
+  hf_buf_put_le32(out, state->failures);
+  hf_buf_put_u8(out, state->failed_slot);
+  hf_buf_put_le16(out, state->failed_rule);
+  hf_buf_put_u8(out, state->failed_reset);
+  hf_buf_put_le16(out, state->trial_rule);
+}
+
+static enum hf_err state_parse(struct hf_bootstate *state, struct hf_bytes payload)
+{
+  struct hf_cursor in = hf_cursor_init(payload);
+  if (hf_cursor_u8(&in) != FORMAT) {
+    return HF_E_VERSION;
+  }
+  state->active = hf_cursor_u8(&in);
+  for (int i = 0; i < HF_SLOTS; i++) {
+    slot_parse(&state->slot[i], &in);
+    if (state->slot[i].status > HF_SLOT_BAD) {
+      return HF_E_VERSION;
+    }
+  }
+  state->counter = hf_cursor_le32(&in);
+  state->failures = hf_cursor_le32(&in);
+  state->failed_slot = hf_cursor_u8(&in);
+  state->failed_rule = hf_cursor_le16(&in);
+  state->failed_reset = hf_cursor_u8(&in);
+  state->trial_rule = hf_cursor_le16(&in);
+  return hf_cursor_done(&in) && state->active < HF_SLOTS ? HF_OK : HF_E_VERSION;
+}
+
+/* The newest record of one half; rec->seq 0 when there is none. Leaves the run at its end. */
+static enum hf_err half_scan(struct hf_record *newest, struct hf_run *run, const struct hf_area *area, int half)
+{
+  *run = hf_record_open(area, half == 0 ? 0 : half_size(area), half_size(area));
+  *newest = (struct hf_record){0};
+  struct hf_record rec;
+  enum hf_err err;
+  while ((err = hf_record_next(&rec, run)) == HF_OK) {
+    if (rec.kind == HF_RECORD_VALUE && rec.key == KEY && rec.seq > newest->seq) {
+      *newest = rec;
+    }
+  }
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
+}
+
+enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf_area *area)
+{
+  *state = (struct hf_bootstate){0};
+  enum hf_err err = hf_area_check(area, 2);
+  struct hf_run run;
+  struct hf_record newest[2];
+  for (int half = 0; err == HF_OK && half < 2; half++) {
+    err = half_scan(&newest[half], &run, area, half);
+  }
+  if (err != HF_OK) {
+    return err;
+  }
+  const struct hf_record *best = newest[1].seq > newest[0].seq ? &newest[1] : &newest[0];
+  if (best->seq == 0) {
+    err = hf_record_check_erased(area, 0, area->size);
+    return err == HF_OK ? HF_E_NOT_FOUND : err == HF_E_EXISTS ? HF_E_DENIED : err;
+  }
+  uint8_t payload[STATE_LEN];
+  if (best->len != STATE_LEN) {
+    return HF_E_VERSION;
+  }
+  err = hf_record_get(payload, area, best);
+  if (err != HF_OK) {
+    return HF_E_IO;
+  }
+  state->seq = best->seq;
+  state->lags = newest[0].seq != newest[1].seq;
+  return state_parse(state, hf_bytes_init(payload, sizeof payload));
+}
+
+/* A full half is erased only when the other one is known to hold the newest state. */
+static enum hf_err half_put(struct hf_run *run, uint32_t seq, const uint8_t payload[STATE_LEN], bool may_erase)
+{
+  struct hf_record rec = {.kind = HF_RECORD_VALUE, .key = KEY, .len = STATE_LEN, .seq = seq};
+  enum hf_err err = hf_record_put(run, &rec, payload);
+  if (err == HF_E_FULL && may_erase) {
+    err = hf_record_clear(run, 0);
+    err = err == HF_OK ? hf_record_put(run, &rec, payload) : err;
+  }
+  return err == HF_E_FULL ? HF_E_IO : err;
+}
+
+enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *area)
+{
+  struct hf_record newest[2];
+  struct hf_run run[2];
+  enum hf_err err = hf_area_check(area, 2);
+  for (int half = 0; err == HF_OK && half < 2; half++) {
+    err = half_scan(&newest[half], &run[half], area, half);
+  }
+  if (err != HF_OK) {
+    return err;
+  }
+  uint8_t payload[STATE_LEN];
+  struct hf_buf out = hf_buf_init(payload, sizeof payload);
+  state_encode(&out, state);
+  /* The half that lags goes first: meanwhile the other one keeps the newest state. */
+  int first = newest[1].seq < newest[0].seq;
+  uint32_t seq = newest[!first].seq + 1;
+  enum hf_err err_first = half_put(&run[first], seq, payload, true);
+  enum hf_err err_second = half_put(&run[!first], seq, payload, err_first == HF_OK);
+  if (err_first != HF_OK && err_second != HF_OK) {
+    return err_first;
+  }
+  state->seq = seq;
+  state->lags = err_first != HF_OK || err_second != HF_OK;
+  return HF_OK;
+}
+
+void hf_bootstate_bind(struct hf_bootslot *slot, const struct hf_image_info *info, enum hf_slot_status status)
+{
+  *slot = (struct hf_bootslot){.status = status, .version = info->version, .counter = info->counter};
+  memcpy(slot->digest, info->digest, sizeof slot->digest);
+}
+
+void hf_bootstate_fail(struct hf_bootstate *state, uint8_t slot, uint16_t rule, enum hf_reset reset)
+{
+  state->failures++;
+  state->failed_slot = slot;
+  state->failed_rule = rule;
+  state->failed_reset = (uint8_t)reset;
+}
+
+enum hf_err hf_bootstate_confirm(struct hf_bootstate *state, const struct hf_area *area, uint8_t slot)
+{
+  if (slot >= HF_SLOTS) {
+    return HF_E_STATE;
+  }
+  if (state->slot[slot].status == HF_SLOT_CONFIRMED) {
+    return HF_OK;
+  }
+  if (state->slot[slot].status != HF_SLOT_TRYING) {
+    return HF_E_STATE;
+  }
+  struct hf_bootstate next = *state;
+  next.slot[slot].status = HF_SLOT_CONFIRMED;
+  next.active = slot;
+  if (next.slot[slot].counter > next.counter) {
+    next.counter = next.slot[slot].counter;
+  }
+  enum hf_err err = hf_bootstate_put(&next, area);
+  if (err == HF_OK) {
+    *state = next;
+  }
+  return err;
+}
