@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * One API request being answered: what the handlers of hf/server/api_*.c work with.
+ *
+ * The dispatch (hf/server/api.c) has found the route, checked who asks and every parameter and the body against its
+ * schema, before a handler sees the call; a handler reads `args` and `body` without checking their shape again.
+ */
+#ifndef HF_SERVER_CALL_H
+#define HF_SERVER_CALL_H
+
+#include "hf/server/auth.h"
+#include "hf/server/core.h"
+#include "hf/server/openapi.h"
+#include "hf/server/problem.h"
+#include "hf/server/throttle.h"
+
+/** What the API keeps between requests. */
+struct hf_api {
+  json_t *document;
+  char *text; /**< the document as text */
+  json_t *param_schema[HF_PARAM_COUNT];
+  struct hf_throttle throttle;
+};
+
+/** A path or query parameter, percent-decoded. */
+struct hf_arg {
+  bool given;
+  struct hf_bytes text; /**< NUL follows */
+  int64_t number;       /**< of an integer; 0 or 1 of a boolean */
+};
+
+/** Decoded parameters together; longer requests are refused. */
+#define HF_CALL_ROOM 4096
+/** Things on a page when the request does not say. */
+#define HF_PAGE_DEFAULT 100
+/** A page ends early when less room than this is left: no single thing on a list is longer. */
+#define HF_PAGE_RESERVE (64u << 10)
+/** Longest key of a cursor. */
+#define HF_CURSOR_MAX 200
+
+struct hf_call {
+  struct hf_engine *engine;
+  struct hf_db *db;
+  struct hf_api *api;
+  const struct hf_api_request *request;
+  struct hf_api_reply *reply;
+  struct hf_buf *out; /**< the reply's body */
+  const struct hf_route *route;
+  struct hf_actor who;
+  struct hf_arg args[HF_PARAM_COUNT];
+  json_t *body; /**< checked against the route's schema; NULL when there is none */
+  struct hf_buf room;
+  uint8_t room_bytes[HF_CALL_ROOM];
+};
+
+#define HF_ROUTE(name, method, path, scope, status, request, reply, query, refusals, summary)                         \
+  void hf_api_##name(struct hf_call *call);
+#include "hf/server/api.def"
+#undef HF_ROUTE
+
+/* ---- parameters ---- */
+
+/** Does the path fit the template? Fills the call's path parameters. HF_E_NOT_FOUND: another route, or a parameter that
+ * cannot be; HF_E_SPACE: too long. */
+HF_MUST enum hf_err hf_call_parse_path(struct hf_call *call, const struct hf_route *route);
+/** Parse the query of call->route. On HF_E_INPUT the reply is the refusal already. */
+HF_MUST enum hf_err hf_call_parse_query(struct hf_call *call);
+/** Parse and check the body of call->route. On failure the reply is the refusal already. */
+HF_MUST enum hf_err hf_call_parse_body(struct hf_call *call);
+
+/** A path or query parameter. */
+struct hf_bytes hf_call_arg(const struct hf_call *call, enum hf_param param);
+/** A text member of the body; empty when it is not there. Borrows the body. */
+struct hf_bytes hf_call_text(const struct hf_call *call, const char *name);
+/** An integer member of the body, or `otherwise`. */
+int64_t hf_call_int(const struct hf_call *call, const char *name, int64_t otherwise);
+/** What the actor does, for the nouns: with the body's `reason` when it has one. Borrows the call. */
+struct hf_act hf_call_act(const struct hf_call *call);
+
+/* ---- refusing ---- */
+
+/** Refuse. `what` and `where` may be NULL as in hf/server/problem.h. */
+void hf_call_refuse(struct hf_call *call, enum hf_problem kind, const char *what, const char *where, const char *todo);
+/** Refuse for an error of a noun's function: `why` (may be NULL) gives the rule's words, `what` says what could not be done. */
+void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const struct hf_why *why);
+
+/* ---- writing replies ---- */
+
+void hf_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
+/** null when empty. */
+void hf_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_put_int(struct hf_buf *out, const char *name, int64_t number);
+void hf_put_bool(struct hf_buf *out, const char *name, bool flag);
+void hf_put_time(struct hf_buf *out, const char *name, int64_t seconds);
+/** null for 0. */
+void hf_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds);
+/** Hex; null when empty. */
+void hf_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash);
+/** A number as text: ids, so that no reader loses digits. */
+void hf_put_id(struct hf_buf *out, const char *name, int64_t id);
+/** The rule object or null. */
+void hf_put_rule(struct hf_buf *out, const char *name, int64_t rule);
+/** A list of the blank-separated words. */
+void hf_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
+
+/* ---- pages ---- */
+
+/** A page being written. */
+struct hf_page {
+  struct hf_call *call;
+  uint32_t limit;
+  uint32_t count;
+  bool more; /**< there is at least one thing after this page */
+  uint8_t key[HF_CURSOR_MAX];
+  size_t key_len;
+};
+
+/** Begin. `from` is appended with the key of the `after` cursor (nothing on the first page). HF_E_INPUT: not a cursor of this
+ * list; the reply is the refusal already. */
+HF_MUST enum hf_err hf_page_open(struct hf_page *page, struct hf_buf *from, struct hf_call *call);
+/** May one more thing be put? Notes its key for the cursor. False: the page is full and `next` will be set. */
+HF_MUST bool hf_page_next(struct hf_page *page, struct hf_bytes key);
+/** End with `next` and `total`. */
+void hf_page_close(struct hf_page *page, uint64_t total);
+/** The key of a cursor as a number; `otherwise` when empty. HF_E_INPUT with the reply refused already. */
+HF_MUST enum hf_err hf_page_number(int64_t *number, struct hf_call *call, struct hf_bytes key, int64_t otherwise);
+
+#endif
