@@ -323,7 +323,7 @@ void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const
   hf_problem_put(call->reply, hf_problem_of(err), &words);
 }
 
-void hf_put_text(struct hf_buf *out, const char *name, struct hf_bytes text)
+void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes text)
 {
   hf_json_put_name(out, name);
   hf_json_put_text(out, text);
@@ -335,43 +335,43 @@ static void put_null(struct hf_buf *out, const char *name)
   hf_buf_put_text(out, "null");
 }
 
-void hf_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text)
+void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text)
 {
   if (text.len == 0) {
     put_null(out, name);
   } else {
-    hf_put_text(out, name, text);
+    hf_member_put_text(out, name, text);
   }
 }
 
-void hf_put_int(struct hf_buf *out, const char *name, int64_t number)
+void hf_member_put_int(struct hf_buf *out, const char *name, int64_t number)
 {
   hf_json_put_name(out, name);
   hf_json_put_int(out, number);
 }
 
-void hf_put_bool(struct hf_buf *out, const char *name, bool flag)
+void hf_member_put_bool(struct hf_buf *out, const char *name, bool flag)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, flag ? "true" : "false");
 }
 
-void hf_put_time(struct hf_buf *out, const char *name, int64_t seconds)
+void hf_member_put_time(struct hf_buf *out, const char *name, int64_t seconds)
 {
   hf_json_put_name(out, name);
   hf_json_put_time(out, seconds);
 }
 
-void hf_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds)
+void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds)
 {
   if (seconds == 0) {
     put_null(out, name);
   } else {
-    hf_put_time(out, name, seconds);
+    hf_member_put_time(out, name, seconds);
   }
 }
 
-void hf_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
+void hf_member_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
 {
   if (hash.len == 0) {
     put_null(out, name);
@@ -381,7 +381,7 @@ void hf_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
   hf_json_put_hex(out, hash);
 }
 
-void hf_put_id(struct hf_buf *out, const char *name, int64_t id)
+void hf_member_put_id(struct hf_buf *out, const char *name, int64_t id)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, "\"");
@@ -389,13 +389,13 @@ void hf_put_id(struct hf_buf *out, const char *name, int64_t id)
   hf_buf_put_text(out, "\"");
 }
 
-void hf_put_rule(struct hf_buf *out, const char *name, int64_t rule)
+void hf_member_put_rule(struct hf_buf *out, const char *name, int64_t rule)
 {
   hf_json_put_name(out, name);
   hf_problem_put_rule(out, rule > 0 && rule <= UINT16_MAX ? (uint16_t)rule : 0);
 }
 
-void hf_put_words(struct hf_buf *out, const char *name, struct hf_bytes words)
+void hf_member_put_words(struct hf_buf *out, const char *name, struct hf_bytes words)
 {
   struct hf_bytes word;
   hf_json_put_name(out, name);
@@ -458,9 +458,21 @@ bool hf_page_next(struct hf_page *page, struct hf_bytes key)
   return true;
 }
 
-void hf_page_close(struct hf_page *page, uint64_t total)
+bool hf_page_next_number(struct hf_page *page, int64_t key)
+{
+  uint8_t room[20];
+  struct hf_buf text = hf_buf_init(room, sizeof room);
+  hf_buf_put_uint(&text, (uint64_t)key);
+  return hf_page_next(page, hf_buf_bytes(&text));
+}
+
+void hf_page_close(struct hf_page *page, enum hf_err err, uint64_t total)
 {
   struct hf_buf *out = page->call->out;
+  if (err != HF_OK && err != HF_E_NOT_FOUND) {
+    hf_call_fail(page->call, err, "the list could not be read", NULL);
+    return;
+  }
   hf_buf_put_text(out, "],\"next\":");
   if (page->more) {
     hf_buf_put_text(out, "\"");
@@ -470,7 +482,7 @@ void hf_page_close(struct hf_page *page, uint64_t total)
   } else {
     hf_buf_put_text(out, "null");
   }
-  hf_put_int(out, "total", (int64_t)total);
+  hf_member_put_int(out, "total", (int64_t)total);
   hf_buf_put_text(out, "}");
 }
 

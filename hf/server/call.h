@@ -47,6 +47,7 @@ struct hf_call {
   const struct hf_route *route;
   struct hf_actor who;
   struct hf_arg args[HF_PARAM_COUNT];
+  bool changed; /**< a noun has changed something: undoing it must also reload what is in memory */
   json_t *body; /**< checked against the route's schema; NULL when there is none */
   struct hf_buf room;
   uint8_t room_bytes[HF_CALL_ROOM];
@@ -85,22 +86,22 @@ void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const
 
 /* ---- writing replies ---- */
 
-void hf_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
 /** null when empty. */
-void hf_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
-void hf_put_int(struct hf_buf *out, const char *name, int64_t number);
-void hf_put_bool(struct hf_buf *out, const char *name, bool flag);
-void hf_put_time(struct hf_buf *out, const char *name, int64_t seconds);
+void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_member_put_int(struct hf_buf *out, const char *name, int64_t number);
+void hf_member_put_bool(struct hf_buf *out, const char *name, bool flag);
+void hf_member_put_time(struct hf_buf *out, const char *name, int64_t seconds);
 /** null for 0. */
-void hf_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds);
+void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds);
 /** Hex; null when empty. */
-void hf_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash);
+void hf_member_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash);
 /** A number as text: ids, so that no reader loses digits. */
-void hf_put_id(struct hf_buf *out, const char *name, int64_t id);
+void hf_member_put_id(struct hf_buf *out, const char *name, int64_t id);
 /** The rule object or null. */
-void hf_put_rule(struct hf_buf *out, const char *name, int64_t rule);
+void hf_member_put_rule(struct hf_buf *out, const char *name, int64_t rule);
 /** A list of the blank-separated words. */
-void hf_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
+void hf_member_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
 
 /* ---- pages ---- */
 
@@ -117,10 +118,11 @@ struct hf_page {
 /** Begin. `from` is appended with the key of the `after` cursor (nothing on the first page). HF_E_INPUT: not a cursor of this
  * list; the reply is the refusal already. */
 HF_MUST enum hf_err hf_page_open(struct hf_page *page, struct hf_buf *from, struct hf_call *call);
-/** May one more thing be put? Notes its key for the cursor. False: the page is full and `next` will be set. */
+/** May one more thing be put? Puts the comma and notes its key for the cursor. False: the page is full and `next` will be set. */
 HF_MUST bool hf_page_next(struct hf_page *page, struct hf_bytes key);
-/** End with `next` and `total`. */
-void hf_page_close(struct hf_page *page, uint64_t total);
+HF_MUST bool hf_page_next_number(struct hf_page *page, int64_t key);
+/** End with `next` and `total`; or refuse, when walking the rows ended with another `err` than HF_OK and HF_E_NOT_FOUND. */
+void hf_page_close(struct hf_page *page, enum hf_err err, uint64_t total);
 /** The key of a cursor as a number; `otherwise` when empty. HF_E_INPUT with the reply refused already. */
 HF_MUST enum hf_err hf_page_number(int64_t *number, struct hf_call *call, struct hf_bytes key, int64_t otherwise);
 

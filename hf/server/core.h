@@ -15,6 +15,7 @@
 struct hf_cache;
 struct hf_rollout_set;
 struct hf_repo;
+struct hf_api;
 
 /** Things a console looks at; one row each in table `pulse`. */
 enum hf_pulse {
@@ -46,6 +47,7 @@ struct hf_engine {
   struct hf_cache *cache;          /**< devices in memory; NULL in the reader */
   struct hf_rollout_set *rollouts; /**< rollouts that may offer something; NULL in the reader */
   struct hf_repo *repo;            /**< image repository; NULL in the reader */
+  struct hf_api *api;              /**< what the REST API keeps (hf/server/call.h) */
   uint64_t change;                 /**< number of the last change */
   uint64_t pulse[HF_PULSE_COUNT];  /**< changes not yet in table `pulse`, 0: none */
   bool in_group;
@@ -67,5 +69,9 @@ void hf_engine_touch(struct hf_engine *engine, enum hf_pulse kind);
 const char *hf_pulse_name(enum hf_pulse kind);
 /** Forget what is in memory and read it anew from the database: after an undone group or mark. */
 HF_MUST enum hf_err hf_engine_reload(struct hf_engine *engine);
+
+/** Make and drop engine->api: part of hf_engine_open and hf_engine_close, in engine and reader alike. */
+HF_MUST enum hf_err hf_api_open(struct hf_engine *engine);
+void hf_api_close(struct hf_engine *engine);
 
 #endif
