@@ -17,10 +17,6 @@
 #define HF_TARGET_PATH_MAX 96
 /** Boards one target may list; images themselves carry at most HF_IMAGE_HARDWARE_MAX. */
 #define HF_TARGET_HARDWARE_MAX 8
-/** Longest hardware id or device id; longest product or component name; longest range text. */
-#define HF_TARGET_ID_MAX 64
-#define HF_TARGET_NAME_MAX 32
-#define HF_TARGET_FROM_MAX 96
 /** Slots and counters are 32 bits; no image is larger. */
 #define HF_TARGET_LENGTH_MAX UINT32_MAX
 

@@ -115,19 +115,25 @@ HF_MUST enum hf_err hf_tuf_parse(struct hf_tuf_file *file, struct hf_bytes text,
                                  const struct hf_tuf_limits *limits, struct hf_why *why);
 
 /**
- * Do enough distinct keys of `root` sign this file for its role? Counts key material, not key ids and not signatures
- * (TUF 1.0.34 section 4.2.1; CVE-2020-6174). Does not look at version or expiry.
- * @param role  whose keys: the file's own role, in every case but none other
+ * Have enough distinct keys that `root` gives the file's role signed it? Counts key material, not key ids and not
+ * signatures (TUF 1.0.34 section 4.2.1; CVE-2020-6174). Does not look at version or expiry.
+ * @param file    borrows
+ * @param root    borrows: the trusted root, or a new root to be checked against itself
+ * @param limits  borrows: signatures_max, scratch
+ * @param why     fills (TUF_UNSIGNED); may be NULL
  */
 HF_MUST enum hf_verdict hf_tuf_verify(const struct hf_tuf_file *file, const struct hf_tuf_root *root,
                                       const struct hf_tuf_limits *limits, struct hf_why *why);
 
 /** Read a root file's body. Key ids must be the hash of their key; thresholds 1..keys; keys of unknown type are
- * skipped and count for nothing. Stack about 100 bytes. */
+ * skipped and count for nothing. Stack about 900 bytes. */
 HF_MUST enum hf_err hf_tuf_root_parse(struct hf_tuf_root *root, const struct hf_tuf_file *file, struct hf_why *why);
 /** Read one entry of "meta" of a timestamp or snapshot. HF_E_NOT_FOUND when it is not listed. */
 HF_MUST enum hf_err hf_tuf_meta_get(struct hf_tuf_meta *meta, const struct hf_tuf_file *file, const char *name,
                                     struct hf_why *why);
+/** The same for an entry already at hand, when walking "meta". */
+HF_MUST enum hf_err hf_tuf_meta_parse(struct hf_tuf_meta *meta, const struct hf_tuf_file *file, struct hf_json entry,
+                                      struct hf_why *why);
 /** SHA-256 of the canonical "signed" part: what the signatures are over. */
 void hf_tuf_digest(uint8_t out[HF_SHA256_LEN], const struct hf_tuf_file *file);
 
@@ -138,7 +144,7 @@ void hf_tuf_digest(uint8_t out[HF_SHA256_LEN], const struct hf_tuf_file *file);
  */
 HF_MUST enum hf_err hf_tuf_target_get(struct hf_target_file *target, const struct hf_tuf_file *targets,
                                       struct hf_bytes path, struct hf_why *why);
-/** Walk all targets; start with hf_json_walk_init(*hf_tuf_targets(file)). Empty object when malformed. */
+/** The "targets" object, to be walked with hf_json_walk_init; an empty object when there is none. */
 struct hf_json hf_tuf_targets(const struct hf_tuf_file *targets);
 /** Does the file delegate to other roles? */
 bool hf_tuf_delegates(const struct hf_tuf_file *targets);
