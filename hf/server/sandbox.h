@@ -9,13 +9,6 @@
 
 #include "hf/server/msg.h"
 
-/** A rule is about a folder or about one file. */
-enum hf_sandbox_access {
-  HF_SANDBOX_READ = 1,   /**< open for reading, list */
-  HF_SANDBOX_WRITE = 2,  /**< open for writing files that exist */
-  HF_SANDBOX_CREATE = 4, /**< make, remove and rename files and folders inside (with WRITE) */
-};
-
 /** The first step: before anything is opened.
  * @param process  what this process is
  * @param dir      borrows; the workspace folder
@@ -25,10 +18,7 @@ HF_MUST enum hf_err hf_sandbox_enter(enum hf_process process, const char *dir);
 /** The second step: what was needed to start (keys, certificates, the database file) is open; no more of it. */
 HF_MUST enum hf_err hf_sandbox_seal(enum hf_process process, const char *dir);
 
-/** Close every descriptor above standard error that is not listed. `count` at most 16. */
+/** Close every descriptor above standard error that is not listed (negative entries are skipped). */
 void hf_sandbox_close_others(const int *keep, size_t count);
-
-/** Landlock's version on this kernel, 0: none. */
-int hf_sandbox_landlock(void);
 
 #endif
