@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hf/server/vault.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <openssl/pem.h>
+#include <openssl/x509.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "hf/base/time.h"
+#include "hf/codec/json.h"
+#include "hf/server/vaultcert.h"
+#include "hf/server/vaultlog.h"
+#include "hf/wire/names.h"
+
+#define DAY 86400
+#define ROLE_COUNT 4 /* 1..3 of enum hf_vault_role */
+
+struct hf_vault {
+  struct hf_key *role[ROLE_COUNT];
+  struct hf_key *ca;
+  X509 *ca_cert;
+  struct hf_vaultlog log;
+};
+
+/* What each role may sign. */
+static const struct role {
+  const char *name;
+  const char *file;
+  const char *types[3];
+} roles[ROLE_COUNT] = {
+    [HF_VAULT_TIMESTAMP] = {"timestamp", "timestamp.pem", {"timestamp", NULL, NULL}},
+    [HF_VAULT_SNAPSHOT] = {"snapshot", "snapshot.pem", {"snapshot", NULL, NULL}},
+    [HF_VAULT_DIRECTOR] = {"director", "director.pem", {"timestamp", "snapshot", "targets"}},
+};
+
+/* ---- opening ---- */
+
+static enum hf_err complain(enum hf_err err, const char *path, const char *what)
+{
+  fprintf(stderr, "vault: %s: %s\n", path, what);
+  return err;
+}
+
+static enum hf_err read_private(struct hf_buf *pem, const char *path)
+{
+  struct stat about;
+  int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+  if (file < 0) {
+    return complain(errno == ENOENT ? HF_E_NOT_FOUND : HF_E_IO, path, strerror(errno));
+  }
+  enum hf_err err = HF_OK;
+  if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
+    err = complain(HF_E_IO, path, "not a file");
+  } else if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
+    err = complain(HF_E_DENIED, path, "other users may open this key; chmod 600 it, and make a new one if they may have");
+  } else {
+    ssize_t got = read(file, pem->at, pem->cap);
+    pem->len = got > 0 ? (size_t)got : 0;
+    err = pem->len == 0 || pem->len == pem->cap ? complain(HF_E_INPUT, path, "not a key file of ours") : HF_OK;
+  }
+  (void)close(file);
+  return err;
+}
+
+static enum hf_err load_key(struct hf_key **key, const char *dir, const char *name)
+{
+  char path[PATH_MAX];
+  uint8_t room[HF_KEY_PEM_MAX];
+  struct hf_buf pem = hf_buf_init(room, sizeof room);
+  struct hf_pubkey pub;
+  if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
+    return HF_E_SPACE;
+  }
+  enum hf_err err = read_private(&pem, path);
+  if (err == HF_OK) {
+    err = hf_key_parse(key, hf_buf_bytes(&pem), (struct hf_bytes){NULL, 0});
+    if (err == HF_OK) {
+      err = hf_key_public(&pub, *key);
+    }
+    if (err != HF_OK || pub.type != HF_KEY_P256) {
+      err = complain(HF_E_INPUT, path, "not an unencrypted P-256 key in PEM");
+    }
+  }
+  hf_secret_wipe(room, sizeof room);
+  return err;
+}
+
+static enum hf_err load_ca_cert(struct hf_vault *vault, const char *dir)
+{
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/../tls/device-ca.crt", dir) >= (int)sizeof path) {
+    return HF_E_SPACE;
+  }
+  FILE *file = fopen(path, "re");
+  if (file == NULL) {
+    return complain(HF_E_NOT_FOUND, path, strerror(errno));
+  }
+  vault->ca_cert = PEM_read_X509(file, NULL, NULL, NULL);
+  (void)fclose(file);
+  if (vault->ca_cert == NULL) {
+    return complain(HF_E_INPUT, path, "not a certificate in PEM");
+  }
+  if (X509_check_private_key(vault->ca_cert, hf_key_native(vault->ca)) != 1) {
+    return complain(HF_E_DENIED, path, "not the certificate of vault/device-ca.pem; restore both from one backup");
+  }
+  return HF_OK;
+}
+
+static enum hf_err open_log(struct hf_vault *vault, const char *dir)
+{
+  char path[PATH_MAX];
+  if (snprintf(path, sizeof path, "%s/vault.log", dir) >= (int)sizeof path) {
+    return HF_E_SPACE;
+  }
+  enum hf_err err = hf_vaultlog_open(&vault->log, path, (int64_t)time(NULL));
+  if (err != HF_OK) {
+    return complain(err, path,
+                    err == HF_E_INPUT ? "the end of the log is not what the vault wrote; holdfast audit verify shows where"
+                                      : strerror(errno));
+  }
+  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("start"), .role = HF_LIT("vault"),
+                              .subject = HF_LIT(HF_VERSION)};
+  return hf_vaultlog_put(&vault->log, &line);
+}
+
+enum hf_err hf_vault_open(struct hf_vault **vault, const char *dir)
+{
+  struct hf_vault *made = calloc(1, sizeof *made);
+  if (made == NULL) {
+    return HF_E_SPACE;
+  }
+  made->log.file = -1;
+  enum hf_err err = HF_OK;
+  for (size_t i = 1; err == HF_OK && i < ROLE_COUNT; i++) {
+    err = load_key(&made->role[i], dir, roles[i].file);
+  }
+  err = err == HF_OK ? load_key(&made->ca, dir, "device-ca.pem") : err;
+  err = err == HF_OK ? load_ca_cert(made, dir) : err;
+  err = err == HF_OK ? open_log(made, dir) : err;
+  if (err != HF_OK) {
+    hf_vault_close(made);
+    return err;
+  }
+  *vault = made;
+  return HF_OK;
+}
+
+void hf_vault_close(struct hf_vault *vault)
+{
+  if (vault == NULL) {
+    return;
+  }
+  for (size_t i = 0; i < ROLE_COUNT; i++) {
+    hf_key_free(vault->role[i]);
+  }
+  hf_key_free(vault->ca);
+  X509_free(vault->ca_cert);
+  hf_vaultlog_close(&vault->log);
+  free(vault);
+}
+
+enum hf_err hf_vault_sync(struct hf_vault *vault) { return hf_vaultlog_sync(&vault->log); }
+
+/* ---- requests ---- */
+
+/* Is it metadata this role may sign, for this subject, for a sensible time? The reason why not is for the log. */
+static const char *judge(char type[16], enum hf_vault_role role, struct hf_bytes canonical, struct hf_bytes subject)
+{
+  struct hf_json root;
+  struct hf_json value;
+  int64_t number = 0;
+  int64_t expires = 0;
+  int64_t now = (int64_t)time(NULL);
+  if (hf_json_parse(&root, canonical, NULL) != HF_OK || hf_json_get(&value, root, "_type") != HF_OK) {
+    return "not metadata";
+  }
+  const char *found = NULL;
+  for (size_t i = 0; i < 3 && roles[role].types[i] != NULL; i++) {
+    found = hf_json_is(value, roles[role].types[i]) ? roles[role].types[i] : found;
+  }
+  if (found == NULL) {
+    return "type is not of this role";
+  }
+  (void)snprintf(type, 16, "%s", found);
+  if (hf_json_get(&value, root, "version") != HF_OK || hf_json_get_int(&number, value) != HF_OK || number < 1) {
+    return "no version";
+  }
+  uint8_t text[HF_TIME_TEXT_LEN + 1];
+  struct hf_buf time_text = hf_buf_init(text, sizeof text);
+  if (hf_json_get(&value, root, "expires") != HF_OK || hf_json_get_text(&time_text, value) != HF_OK ||
+      hf_time_parse(&expires, hf_buf_bytes(&time_text)) != HF_OK) {
+    return "no expiry";
+  }
+  if (expires <= now || expires > now + (int64_t)HF_VAULT_METADATA_DAYS_MAX * DAY) {
+    return "expires in the past or too far ahead";
+  }
+  if (role != HF_VAULT_DIRECTOR) {
+    return hf_bytes_is(subject, "repo") ? NULL : "subject is not repo";
+  }
+  if (!hf_names_check_device(subject)) {
+    return "subject is not a device";
+  }
+  if (strcmp(found, "targets") == 0 &&
+      (hf_json_get(&value, root, "custom") != HF_OK || hf_json_get(&value, value, "holdfast") != HF_OK ||
+       hf_json_get(&value, value, "device") != HF_OK || !hf_json_is_bytes(value, subject))) {
+    return "targets are not bound to the subject";
+  }
+  return NULL;
+}
+
+/* Log a refusal. When even that fails there is nothing left to protect: nothing was signed. */
+static enum hf_err refuse(struct hf_vault *vault, const char *role, const char *reason, struct hf_bytes asked)
+{
+  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("refused"), .role = hf_bytes_text(role),
+                              .subject = hf_bytes_text(reason)};
+  hf_sha256(line.sha256, asked);
+  (void)(hf_vaultlog_put(&vault->log, &line) == HF_OK);
+  return HF_E_DENIED;
+}
+
+static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
+{
+  char type[16] = "";
+  uint32_t role = request->sign.role;
+  if (role < 1 || role >= ROLE_COUNT) {
+    return refuse(vault, "vault", "no such role", request->sign.canonical);
+  }
+  const char *reason = judge(type, (enum hf_vault_role)role, request->sign.canonical, request->sign.subject);
+  if (reason != NULL) {
+    return refuse(vault, roles[role].name, reason, request->sign.canonical);
+  }
+  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = hf_bytes_text(type),
+                              .role = hf_bytes_text(roles[role].name), .subject = request->sign.subject};
+  hf_sha256(line.sha256, request->sign.canonical);
+  enum hf_err err = hf_vaultlog_put(&vault->log, &line);
+  return err == HF_OK ? hf_key_sign(room, vault->role[role], request->sign.canonical) : err;
+}
+
+static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
+{
+  struct hf_vault_issue issue = {.device = request->issue.device, .key = {.type = HF_KEY_P256},
+                                 .not_before = request->issue.not_before, .not_after = request->issue.not_after};
+  struct hf_bytes point = request->issue.key;
+  if (!hf_names_check_device(issue.device) || point.len != HF_P256_PUBLIC_LEN) {
+    return refuse(vault, "device-ca", "no device id or no key", point);
+  }
+  memcpy(issue.key.at, point.at, point.len);
+  issue.key.len = HF_P256_PUBLIC_LEN;
+  if (issue.not_after < issue.not_before || issue.not_before < 0 ||
+      issue.not_after - issue.not_before > (int64_t)HF_VAULT_ISSUE_DAYS_MAX * DAY) {
+    return refuse(vault, "device-ca", "lifetime too long", point);
+  }
+  struct hf_vaultcert_ca ca = {vault->ca_cert, vault->ca};
+  enum hf_err err = hf_vaultcert_issue(room, &ca, &issue);
+  if (err != HF_OK) {
+    (void)refuse(vault, "device-ca", "certificate not made", point);
+    return err;
+  }
+  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("certificate"), .role = HF_LIT("device-ca"),
+                              .subject = issue.device};
+  hf_sha256(line.sha256, hf_buf_bytes(room));
+  return hf_vaultlog_put(&vault->log, &line); /* the caller drops the certificate when this failed */
+}
+
+static enum hf_err answer_public(struct hf_vault *vault, struct hf_buf *room, uint32_t role)
+{
+  struct hf_pubkey key;
+  if (role < 1 || role >= ROLE_COUNT) {
+    return HF_E_NOT_FOUND;
+  }
+  enum hf_err err = hf_key_public(&key, vault->role[role]);
+  if (err == HF_OK) {
+    hf_buf_put(room, hf_bytes_init(key.at, key.len));
+  }
+  return err;
+}
+
+void hf_vault_answer(struct hf_vault *vault, struct hf_msg *answer, const struct hf_msg *request, struct hf_buf *room)
+{
+  *answer = (struct hf_msg){.type = HF_MSG_VAULT_REPLY, .id = request->id};
+  room->len = 0;
+  enum hf_err err;
+  switch (request->type) {
+    case HF_MSG_VAULT_SIGN: err = answer_sign(vault, room, request); break;
+    case HF_MSG_VAULT_ISSUE: err = answer_issue(vault, room, request); break;
+    case HF_MSG_VAULT_PUBLIC: err = answer_public(vault, room, request->sign.role); break;
+    case HF_MSG_VAULT_HEAD:
+      answer->answer.number = vault->log.last.number;
+      hf_buf_put(room, hf_bytes_init(vault->log.last.hash, HF_SHA256_LEN));
+      err = HF_OK;
+      break;
+    default: err = HF_E_INPUT; break;
+  }
+  if (err == HF_OK && room->failed) {
+    err = HF_E_SPACE;
+  }
+  answer->answer.err = (uint32_t)err;
+  answer->answer.body = err == HF_OK ? hf_buf_bytes(room) : (struct hf_bytes){NULL, 0};
+}
