@@ -18,9 +18,9 @@
 #define HF_CHECKIN_COMPONENTS_MAX 4
 #define HF_CHECKIN_EVENTS_MAX 8
 #define HF_CHECKIN_ATTRIBUTES_MAX 16
-#define HF_CHECKIN_NAME_MAX 32     /* product, component */
+#define HF_CHECKIN_NAME_MAX 32 /* product, component */
 #define HF_CHECKIN_HARDWARE_MAX 64
-#define HF_CHECKIN_VERSION_MAX 24  /* "255.255.65535+4294967295" */
+#define HF_CHECKIN_VERSION_MAX 24 /* "255.255.65535+4294967295" */
 #define HF_CHECKIN_SUBJECT_MAX 64
 #define HF_CHECKIN_ATTRIBUTE_NAME_MAX 32
 #define HF_CHECKIN_ATTRIBUTE_VALUE_MAX 64
@@ -84,10 +84,10 @@ struct hf_checkin_update {
 };
 
 struct hf_checkin_event {
-  uint32_t number; /**< counts up for the device's life */
-  uint16_t kind;   /**< an enum hf_event_kind, or one of a newer device */
-  int64_t time;    /**< seconds; 0 unknown */
-  uint16_t rule;   /**< 0: absent */
+  uint32_t number;         /**< counts up for the device's life */
+  uint16_t kind;           /**< an enum hf_event_kind, or one of a newer device */
+  int64_t time;            /**< seconds; 0 unknown */
+  uint16_t rule;           /**< 0: absent */
   struct hf_bytes subject; /**< a version, an address; empty: absent */
 };
 
@@ -104,7 +104,7 @@ struct hf_checkin {
   uint8_t reset;   /**< enum hf_reset of hf/device/port.h; a newer device may send others */
   uint8_t storage; /**< enum hf_key_storage; 0: absent */
   struct hf_checkin_update update;
-  int64_t time;            /**< seconds; 0 unknown */
+  int64_t time; /**< seconds; 0 unknown */
   bool has_acted;
   uint32_t acted;          /**< director version of the last answer that was acted on */
   int64_t postponed_until; /**< seconds; 0: absent */
@@ -117,14 +117,14 @@ struct hf_checkin {
 };
 
 struct hf_checkin_answer {
-  int64_t time;            /**< the server's, seconds */
-  uint32_t next_s;         /**< come back in so many seconds */
-  uint32_t director;       /**< director version to fetch; 0: absent, nothing new */
+  int64_t time;      /**< the server's, seconds */
+  uint32_t next_s;   /**< come back in so many seconds */
+  uint32_t director; /**< director version to fetch; 0: absent, nothing new */
   bool has_events_to;
-  uint32_t events_to;      /**< events up to this number are on disk */
+  uint32_t events_to; /**< events up to this number are on disk */
   bool attributes_stored;
-  int64_t deadline;        /**< for installing, seconds since 1970; 0: absent */
-  bool renew;              /**< renew the certificate now */
+  int64_t deadline; /**< for installing, seconds since 1970; 0: absent */
+  bool renew;       /**< renew the certificate now */
 };
 
 /** Append a check-in. Attributes are written sorted whatever their order in the struct. HF_E_INPUT: a text or count

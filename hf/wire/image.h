@@ -82,8 +82,8 @@ struct hf_image_dependency {
 struct hf_image_info {
   struct hf_version version;
   uint32_t load_addr;
-  uint32_t flags;         /**< of enum hf_image_flag */
-  uint32_t header_len;    /**< offset of the payload */
+  uint32_t flags;      /**< of enum hf_image_flag */
+  uint32_t header_len; /**< offset of the payload */
   uint32_t payload_len;
   uint32_t protected_len; /**< protected TLV area with its info header; 0 when there is none */
   uint32_t signed_len;    /**< bytes under the digest: header, payload, protected TLVs */
@@ -167,9 +167,9 @@ struct hf_image_build {
   uint32_t header_len; /**< 32..HF_IMAGE_HEADER_MAX; the rest up to the payload is zeros; 0 means 32 */
   bool has_counter;
   uint32_t counter;
-  struct hf_bytes product;   /**< empty: TLV absent; so for the next two */
+  struct hf_bytes product; /**< empty: TLV absent; so for the next two */
   struct hf_bytes component;
-  struct hf_bytes sbom;      /**< 32 bytes */
+  struct hf_bytes sbom; /**< 32 bytes */
   struct hf_bytes hardware[HF_IMAGE_HARDWARE_MAX];
   uint8_t hardware_count;
   struct hf_image_dependency dependency[HF_IMAGE_DEPENDENCIES_MAX];

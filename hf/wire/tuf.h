@@ -44,7 +44,7 @@ struct hf_tuf_limits hf_tuf_limits_init(void);
 /** A file that is well-formed and says it is of a role; not yet trusted. */
 struct hf_tuf_file {
   struct hf_bytes text;
-  struct hf_json body;       /**< the "signed" member */
+  struct hf_json body; /**< the "signed" member */
   struct hf_json signatures;
   enum hf_tuf_role role;
   uint32_t version;
@@ -58,7 +58,7 @@ struct hf_tuf_key {
 
 /** Who may sign for a role. */
 struct hf_tuf_signers {
-  uint16_t keys;     /**< bit i: key[i] of the root */
+  uint16_t keys; /**< bit i: key[i] of the root */
   uint16_t threshold;
 };
 
@@ -81,9 +81,9 @@ struct hf_tuf_meta {
 
 /** The version floor of one role and what was signed under that version. */
 struct hf_tuf_floor {
-  uint32_t version;               /**< 0: none yet */
-  bool has_digest;                /**< a file of exactly this version was accepted */
-  uint8_t digest[HF_SHA256_LEN];  /**< of the canonical "signed" part */
+  uint32_t version;              /**< 0: none yet */
+  bool has_digest;               /**< a file of exactly this version was accepted */
+  uint8_t digest[HF_SHA256_LEN]; /**< of the canonical "signed" part */
 };
 
 struct hf_tuf_listed {

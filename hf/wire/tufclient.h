@@ -17,10 +17,10 @@
 #include "hf/wire/tuf.h"
 
 enum hf_tufclient_step {
-  HF_TUFCLIENT_FETCH = 1,   /**< fetch this file and give it */
-  HF_TUFCLIENT_DONE,        /**< everything verified; hf_tufclient_targets may be read */
-  HF_TUFCLIENT_REFUSED,     /**< something broke a rule: report it, keep what is installed */
-  HF_TUFCLIENT_UNAVAILABLE  /**< a file could not be had: nothing is trusted less or more; try again later */
+  HF_TUFCLIENT_FETCH = 1,  /**< fetch this file and give it */
+  HF_TUFCLIENT_DONE,       /**< everything verified; hf_tufclient_targets may be read */
+  HF_TUFCLIENT_REFUSED,    /**< something broke a rule: report it, keep what is installed */
+  HF_TUFCLIENT_UNAVAILABLE /**< a file could not be had: nothing is trusted less or more; try again later */
 };
 
 /** How a fetch ended. */
