@@ -8,8 +8,14 @@ target_compile_definitions(hf_flags INTERFACE _POSIX_C_SOURCE=200809L _FILE_OFFS
 target_compile_options(hf_flags INTERFACE
   -Wall -Wextra -Wconversion -Wsign-conversion -Wshadow -Wvla -Wundef -Wstrict-prototypes -Wmissing-prototypes
   -Wformat=2 -Wpointer-arith -Wcast-qual -Wwrite-strings -Wimplicit-fallthrough
-  -fstack-protector-strong -fno-common -fno-delete-null-pointer-checks -ftrivial-auto-var-init=zero
+  -fstack-protector-strong -fno-common -fno-delete-null-pointer-checks
   -ffile-prefix-map=${CMAKE_SOURCE_DIR}/= -ffile-prefix-map=${CMAKE_BINARY_DIR}/=build/)
+# clang 14 refuses this one without a second flag that later versions drop.
+include(CheckCCompilerFlag)
+check_c_compiler_flag(-ftrivial-auto-var-init=zero HF_HAVE_AUTO_VAR_INIT)
+if(HF_HAVE_AUTO_VAR_INIT)
+  target_compile_options(hf_flags INTERFACE -ftrivial-auto-var-init=zero)
+endif()
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|amd64")
   target_compile_options(hf_flags INTERFACE -fcf-protection=full -fstack-clash-protection)
 endif()

@@ -33,14 +33,10 @@ static const struct spki spkis[] = {
 
 void hf_pubkey_put_spki(struct hf_buf *out, const struct hf_pubkey *pub)
 {
-  for (size_t i = 0; i < sizeof spkis / sizeof spkis[0]; i++) {
-    if (spkis[i].type == pub->type) {
-      hf_buf_put(out, spkis[i].prefix);
-      hf_buf_put(out, hf_bytes_init(pub->at, spkis[i].key_len));
-      return;
-    }
-  }
-  HF_ASSERT(!"a public key of a known type");
+  HF_ASSERT(pub->type == HF_KEY_P256 || pub->type == HF_KEY_ED25519);
+  const struct spki *spki = &spkis[pub->type == HF_KEY_P256 ? 0 : 1];
+  hf_buf_put(out, spki->prefix);
+  hf_buf_put(out, hf_bytes_init(pub->at, spki->key_len));
 }
 
 enum hf_err hf_pubkey_parse_spki(struct hf_pubkey *pub, struct hf_bytes der)
