@@ -329,7 +329,7 @@ void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes te
   hf_json_put_text(out, text);
 }
 
-static void put_null(struct hf_buf *out, const char *name)
+void hf_member_put_null(struct hf_buf *out, const char *name)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, "null");
@@ -338,7 +338,7 @@ static void put_null(struct hf_buf *out, const char *name)
 void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text)
 {
   if (text.len == 0) {
-    put_null(out, name);
+    hf_member_put_null(out, name);
   } else {
     hf_member_put_text(out, name, text);
   }
@@ -365,7 +365,7 @@ void hf_member_put_time(struct hf_buf *out, const char *name, int64_t seconds)
 void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds)
 {
   if (seconds == 0) {
-    put_null(out, name);
+    hf_member_put_null(out, name);
   } else {
     hf_member_put_time(out, name, seconds);
   }
@@ -374,7 +374,7 @@ void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t se
 void hf_member_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
 {
   if (hash.len == 0) {
-    put_null(out, name);
+    hf_member_put_null(out, name);
     return;
   }
   hf_json_put_name(out, name);

@@ -58,6 +58,9 @@ struct hf_call {
 #include "hf/server/api.def"
 #undef HF_ROUTE
 
+/** Put the rollouts that are not over as array elements, newest first: for the overview. */
+HF_MUST enum hf_err hf_api_put_rollouts(struct hf_call *call);
+
 /* ---- parameters ---- */
 
 /** Does the path fit the template? Fills the call's path parameters. HF_E_NOT_FOUND: another route, or a parameter that
@@ -87,6 +90,7 @@ void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const
 /* ---- writing replies ---- */
 
 void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_member_put_null(struct hf_buf *out, const char *name);
 /** null when empty. */
 void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
 void hf_member_put_int(struct hf_buf *out, const char *name, int64_t number);
