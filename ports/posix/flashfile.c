@@ -256,6 +256,16 @@ enum hf_err hf_flashfile_open(struct hf_flashfile *flash, const struct hf_flashf
   return HF_OK;
 }
 
+bool hf_flashfile_owned(const struct hf_flashfile_place *place)
+{
+  int fd = openat(place->folder, place->name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+  bool owned = fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+  if (fd >= 0) {
+    (void)close(fd);
+  }
+  return owned;
+}
+
 enum hf_err hf_flashfile_adopt(struct hf_flashfile *flash, int fd, const struct hf_flashfile_geometry *geometry)
 {
   struct stat info;

@@ -66,6 +66,9 @@ HF_MUST enum hf_err hf_flashfile_open(struct hf_flashfile *flash, const struct h
                                       const struct hf_flashfile_geometry *geometry, enum hf_flashfile_mode mode,
                                       struct hf_trouble *trouble);
 
+/** Does some process own this flash now? */
+bool hf_flashfile_owned(const struct hf_flashfile_place *place);
+
 /** Take over a descriptor that the parent process opened and locked; the lock stays. Owns `fd` on HF_OK. */
 HF_MUST enum hf_err hf_flashfile_adopt(struct hf_flashfile *flash, int fd,
                                        const struct hf_flashfile_geometry *geometry);
