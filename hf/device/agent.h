@@ -18,6 +18,8 @@
 #define HF_AGENT_TRIAL_MAX_S 300
 /** Pause between two looks at a trial's health, seconds. */
 #define HF_AGENT_TRIAL_PAUSE_S 2
+/** News of an update is told within this time even when the server asked for a longer pause, seconds. */
+#define HF_AGENT_NEWS_S 60
 /** No server sends a device away for longer, seconds. */
 #define HF_AGENT_SLEEP_MAX_S (7 * 86400)
 
@@ -53,11 +55,12 @@ struct hf_agent {
   uint32_t boot_id;
   uint32_t number;     /**< check-ins of this boot */
   uint32_t acted;      /**< director version of the last answer acted on */
-  uint32_t failures;   /**< boot failures already reported as events */
   uint8_t backoff;     /**< failures in a row */
   bool reached;        /**< a check-in was answered since boot */
   bool attributes_new; /**< set since the last check-in was written */
+  bool clock_told;     /**< the event about the server's clock was queued in this boot */
   uint64_t started_ms;
+  uint64_t due_ms; /**< next check-in while on trial */
 };
 
 /** Factory: begin to trust the two repositories. Nothing is updated before this was done.

@@ -16,7 +16,8 @@
 
 /** Metadata buffer below which nothing works: a small targets file and the trust record. 16 KiB is comfortable. */
 #define HF_UPDATE_WORK_MIN 6144
-/** Times one image is staged before the device refuses it: power may fail during a trial, a bad image fails always. */
+/** Failed trials of one image before the device refuses it. Only trials that a power cut ended are repeated; a crash, a
+ * hang or a bad health check counts as all of them. */
 #define HF_UPDATE_TRIES_MAX 3
 /** Stored progress steps, unless the setup says otherwise. */
 #define HF_UPDATE_STEP 32768
@@ -42,27 +43,22 @@ struct hf_update_setup {
   uint32_t postpone_security_max_s; /**< 0: HF_UPDATE_POSTPONE_SECURITY_MAX_S */
 };
 
-/** What is known about the update under way; stored as one record. */
+/** All that is known about the update under way, or the last one; stored as one record. */
 struct hf_update_progress {
-  uint8_t sha256[HF_SHA256_LEN]; /**< of the image file; zeros: none under way */
+  uint8_t sha256[HF_SHA256_LEN]; /**< of the image file */
   uint32_t len;
-  uint32_t at; /**< bytes safely in the slot */
-  uint8_t slot;
-  uint8_t tries; /**< times staged */
-  bool security;
-  struct hf_version version;
-  int64_t offered;   /**< when it was first agreed on, seconds since 1970 */
-  int64_t deadline;  /**< the server's, 0: none */
-  int64_t postponed; /**< the user's, 0: none */
-};
-
-/** How it stands: what check-ins report. */
-struct hf_update_report {
-  enum hf_update_state state;
-  struct hf_version version; /**< wanted; has_version */
-  bool has_version;
-  uint8_t percent;
-  uint16_t rule;
+  uint32_t at;                /**< bytes safely in the slot */
+  uint8_t slot;               /**< the one that is filled */
+  uint8_t tries;              /**< trials that failed; HF_UPDATE_TRIES_MAX: not tried again */
+  bool security;              /**< release marked as a security release */
+  bool named;                 /**< `version` is what `state` is about */
+  struct hf_version version;  /**< wanted */
+  int64_t offered;            /**< when it was first agreed on, seconds since 1970 */
+  int64_t deadline;           /**< the server's for installing, 0: none */
+  int64_t postponed;          /**< the user's wish, 0: none */
+  enum hf_update_state state; /**< what check-ins report */
+  uint16_t rule;              /**< why it was refused, failed or reverted; 0: none */
+  uint32_t failures;          /**< of hf_bootstate, up to which they have been told */
 };
 
 struct hf_update {
@@ -72,7 +68,6 @@ struct hf_update {
   struct hf_clock *clock;
   uint8_t running; /**< slot of the running image */
   struct hf_update_progress progress;
-  struct hf_update_report report;
 };
 
 /** @param update  fills from the store, keeps `update->store`, `events`, `clock` and `running`, which the caller set
@@ -82,7 +77,7 @@ HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_upd
 
 /** Bring the device to what the director wants, as far as it goes now. Blocks while it downloads.
  * @param deadline  the server's for installing, 0: none
- * @return HF_OK: see update->report.state: IDLE (nothing to do), STAGED (reboot to try it), POSTPONED;
+ * @return HF_OK: see update->progress.state: STAGED: reboot to try it; POSTPONED; else there was nothing to do;
  *         HF_E_AGAIN: network or server trouble, progress is kept; HF_E_DENIED: refused, an event says by which rule;
  *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
 HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
@@ -93,5 +88,14 @@ HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
  * @param until    seconds since 1970; 0 takes a postponement back
  * @return HF_OK; HF_E_STATE: nothing is offered, or the time is not known; HF_E_IO, HF_E_FULL */
 HF_MUST enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64_t until);
+
+/** Change the state that check-ins report, with its event when it is news; stores the progress too. */
+HF_MUST enum hf_err hf_update_put_state(struct hf_update *update, enum hf_update_state state, uint16_t rule);
+
+/** Queue an event about the version under way. */
+HF_MUST enum hf_err hf_update_put_event(struct hf_update *update, uint16_t kind, uint16_t rule);
+
+/** How much of the image is in the slot, 0..100. */
+uint8_t hf_update_percent(const struct hf_update *update);
 
 #endif

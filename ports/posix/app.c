@@ -212,11 +212,11 @@ static void wake_agent(struct hf_app *app)
   static const char *const states[HF_UPDATE_STATES] = {"idle",      "offered",  "downloading", "staged",  "trying",
                                                        "confirmed", "reverted", "failed",      "refused", "postponed"};
   struct hf_agent_next next = {.sleep_s = 0};
-  enum hf_update_state before = app->agent.update.report.state;
+  enum hf_update_state before = app->agent.update.progress.state;
   hf_agent_step(&app->agent, &next);
-  enum hf_update_state after = app->agent.update.report.state;
+  enum hf_update_state after = app->agent.update.progress.state;
   if (after != before) {
-    hf_app_log(app, "update %s (rule %u)", states[after], app->agent.update.report.rule);
+    hf_app_log(app, "update %s (rule %u)", states[after], app->agent.update.progress.rule);
   }
   if (next.reboot) {
     stop(app, HF_APP_EXIT_REBOOT + (int)next.reason);

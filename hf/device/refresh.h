@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Bring one TUF repository's metadata up to date: hf/wire/tufclient.h over a transport, its trust record in the store.
+ */
+#ifndef HF_DEVICE_REFRESH_H
+#define HF_DEVICE_REFRESH_H
+
+#include "hf/device/store.h"
+#include "hf/wire/tufclient.h"
+
+/** One repository as this device knows it. All borrowed. */
+struct hf_refresh_source {
+  const struct hf_transport *transport;
+  const char *path; /**< in front of the metadata file names: "/director/" */
+  uint16_t key;     /**< of the trust record: HF_STORE_TRUST_DIRECTOR or HF_STORE_TRUST_IMAGE */
+  uint8_t *work;    /**< holds one metadata file, and its last HF_TUF_TRUST_MAX bytes the trust record */
+  size_t work_cap;
+};
+
+/** A refresh under way or over; about 2.3 KiB, for the stack. */
+struct hf_refresh {
+  struct hf_tuf_trust trust;
+  struct hf_tuf_limits limits;
+  struct hf_tufclient client; /**< its targets file borrows `work` */
+  bool rotated;               /**< a newer root came */
+};
+
+/** Run the whole client workflow once. The trust record is stored when it is over, before anything acts on it.
+ * @param refresh  fills
+ * @param store    borrows, changes
+ * @param floor    seconds since 1970: the clock is not believed below it
+ * @return HF_OK: verified targets are in `refresh->client`; HF_E_DENIED: refused, see hf_tufclient_why; HF_E_AGAIN:
+ *         unavailable; HF_E_NOT_FOUND: no valid trust record; HF_E_IO, HF_E_FULL: the store failed */
+HF_MUST enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                                   struct hf_store *store, int64_t now, int64_t floor);
+
+/** Write a trust record: factory provisioning, and the end of a refresh. @param room  HF_TUF_TRUST_MAX bytes */
+HF_MUST enum hf_err hf_refresh_put_trust(struct hf_store *store, uint16_t key, const struct hf_tuf_trust *trust,
+                                         uint8_t *room);
+
+#endif
