@@ -35,6 +35,7 @@ static const char *const version_1[] = {
     "CREATE INDEX device_last_seen ON device (last_seen)",
     "CREATE INDEX device_plain ON device (id) WHERE key_storage = 1",
     "CREATE INDEX device_blocked ON device (id) WHERE blocked <> 0",
+    "CREATE INDEX device_plain_key ON device (n) WHERE key_storage = 1", /* counted by the overview */
 
     "CREATE TABLE component (device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, name TEXT NOT NULL,"
     " version TEXT NOT NULL, digest BLOB NOT NULL, counter BIGINT NOT NULL, slot INTEGER NOT NULL, place INTEGER NOT "
@@ -107,7 +108,7 @@ static const char *const version_1[] = {
     "CREATE TABLE operator (name TEXT PRIMARY KEY, password TEXT NOT NULL, scopes INTEGER NOT NULL,"
     " created BIGINT NOT NULL, disabled INTEGER NOT NULL DEFAULT 0) WITHOUT ROWID",
     "CREATE TABLE session (hash BLOB PRIMARY KEY, operator TEXT NOT NULL REFERENCES operator (name) ON DELETE CASCADE,"
-    " csrf TEXT NOT NULL, address TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL,"
+    " address TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL,"
     " last_used BIGINT NOT NULL) WITHOUT ROWID",
     "CREATE TABLE token (id INTEGER PRIMARY KEY, hash BLOB NOT NULL UNIQUE, name TEXT NOT NULL, scopes INTEGER NOT "
     "NULL,"
