@@ -42,22 +42,22 @@ static void put_device(struct hf_buf *out, struct hf_stmt *stmt)
   int64_t state = hf_stmt_get_int(stmt, HF_DEVICE_STATE);
   int64_t storage = hf_stmt_get_int(stmt, HF_DEVICE_KEY_STORAGE);
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "id", hf_stmt_get_bytes(stmt, HF_DEVICE_ID));
-  hf_member_put_text(out, "product", hf_stmt_get_bytes(stmt, HF_DEVICE_PRODUCT));
-  hf_member_put_text(out, "hardware", hf_stmt_get_bytes(stmt, HF_DEVICE_HARDWARE));
-  hf_member_put_text_or_null(out, "version", hf_stmt_get_bytes(stmt, HF_DEVICE_VERSION));
-  hf_member_put_text(out, "state", hf_bytes_text(hf_member_name((unsigned)state)));
-  hf_member_put_text_or_null(out, "wanted", hf_stmt_get_bytes(stmt, HF_DEVICE_WANTED));
+  hf_reply_put_text(out, "id", hf_stmt_get_bytes(stmt, HF_DEVICE_ID));
+  hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, HF_DEVICE_PRODUCT));
+  hf_reply_put_text(out, "hardware", hf_stmt_get_bytes(stmt, HF_DEVICE_HARDWARE));
+  hf_reply_put_text_or_null(out, "version", hf_stmt_get_bytes(stmt, HF_DEVICE_VERSION));
+  hf_reply_put_text(out, "state", hf_bytes_text(hf_member_name((unsigned)state)));
+  hf_reply_put_text_or_null(out, "wanted", hf_stmt_get_bytes(stmt, HF_DEVICE_WANTED));
   if (state == HF_UPDATE_DOWNLOADING) {
-    hf_member_put_int(out, "percent", hf_stmt_get_int(stmt, HF_DEVICE_PERCENT));
+    hf_reply_put_int(out, "percent", hf_stmt_get_int(stmt, HF_DEVICE_PERCENT));
   } else {
-    hf_member_put_null(out, "percent");
+    hf_reply_put_null(out, "percent");
   }
-  hf_member_put_rule(out, "rule", hf_stmt_get_int(stmt, HF_DEVICE_RULE));
-  hf_member_put_bool(out, "blocked", hf_stmt_get_int(stmt, HF_DEVICE_BLOCKED) != 0);
-  hf_member_put_bool(out, "plain_key", storages[storage_index(storage)].plain);
-  hf_member_put_time_or_null(out, "first_seen", hf_stmt_get_int(stmt, HF_DEVICE_FIRST_SEEN));
-  hf_member_put_time_or_null(out, "last_seen", hf_stmt_get_int(stmt, HF_DEVICE_LAST_SEEN));
+  hf_reply_put_rule(out, "rule", hf_stmt_get_int(stmt, HF_DEVICE_RULE));
+  hf_reply_put_bool(out, "blocked", hf_stmt_get_int(stmt, HF_DEVICE_BLOCKED) != 0);
+  hf_reply_put_bool(out, "plain_key", storages[storage_index(storage)].plain);
+  hf_reply_put_time_or_null(out, "first_seen", hf_stmt_get_int(stmt, HF_DEVICE_FIRST_SEEN));
+  hf_reply_put_time_or_null(out, "last_seen", hf_stmt_get_int(stmt, HF_DEVICE_LAST_SEEN));
 }
 
 /* The number of a state's name; the schema has let only names through. */
@@ -189,11 +189,11 @@ static enum hf_err put_components(struct hf_call *call, int64_t n)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
-    hf_member_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_hash(out, "image", hf_stmt_get_bytes(stmt, 2));
-    hf_member_put_int(out, "counter", hf_stmt_get_int(stmt, 3));
-    hf_member_put_int(out, "slot", hf_stmt_get_int(stmt, 4));
+    hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
+    hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_hash(out, "image", hf_stmt_get_bytes(stmt, 2));
+    hf_reply_put_int(out, "counter", hf_stmt_get_int(stmt, 3));
+    hf_reply_put_int(out, "slot", hf_stmt_get_int(stmt, 4));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -213,9 +213,9 @@ static enum hf_err put_attributes(struct hf_call *call, int64_t n)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
-    hf_member_put_text(out, "value", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_text(out, "by", hf_stmt_get_int(stmt, 2) == 2 ? HF_LIT("operator") : HF_LIT("device"));
+    hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
+    hf_reply_put_text(out, "value", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_text(out, "by", hf_stmt_get_int(stmt, 2) == 2 ? HF_LIT("operator") : HF_LIT("device"));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -237,12 +237,12 @@ static enum hf_err put_rollouts(struct hf_call *call, int64_t n)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_id(out, "id", hf_stmt_get_int(stmt, 0));
-    hf_member_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, 2))));
-    hf_member_put_int(out, "wave", hf_stmt_get_int(stmt, 3) + 1);
-    hf_member_put_text(out, "device_state", hf_bytes_text(hf_member_name((unsigned)hf_stmt_get_int(stmt, 4))));
-    hf_member_put_rule(out, "rule", hf_stmt_get_int(stmt, 5));
+    hf_reply_put_id(out, "id", hf_stmt_get_int(stmt, 0));
+    hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, 2))));
+    hf_reply_put_int(out, "wave", hf_stmt_get_int(stmt, 3) + 1);
+    hf_reply_put_text(out, "device_state", hf_bytes_text(hf_member_name((unsigned)hf_stmt_get_int(stmt, 4))));
+    hf_reply_put_rule(out, "rule", hf_stmt_get_int(stmt, 5));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -262,15 +262,15 @@ static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
 {
   struct hf_bytes fingerprint = hf_stmt_get_bytes(stmt, ONE_CERT);
   if (fingerprint.len == 0) {
-    hf_member_put_null(out, "certificate");
+    hf_reply_put_null(out, "certificate");
     return;
   }
   hf_json_put_name(out, "certificate");
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "serial", hf_stmt_get_bytes(stmt, ONE_CERT_SERIAL));
-  hf_member_put_hash(out, "fingerprint", fingerprint);
-  hf_member_put_time(out, "not_after", hf_stmt_get_int(stmt, ONE_CERT_NOT_AFTER));
-  hf_member_put_text(out, "issuer", HF_LIT("device-ca"));
+  hf_reply_put_text(out, "serial", hf_stmt_get_bytes(stmt, ONE_CERT_SERIAL));
+  hf_reply_put_hash(out, "fingerprint", fingerprint);
+  hf_reply_put_time(out, "not_after", hf_stmt_get_int(stmt, ONE_CERT_NOT_AFTER));
+  hf_reply_put_text(out, "issuer", HF_LIT("device-ca"));
   hf_buf_put_text(out, "}");
 }
 
@@ -279,9 +279,9 @@ static void put_storage(struct hf_buf *out, int64_t number)
   size_t at = storage_index(number);
   hf_json_put_name(out, "key_storage");
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "kind", hf_bytes_text(storages[at].kind));
-  hf_member_put_bool(out, "plain", storages[at].plain);
-  hf_member_put_text(out, "words", hf_bytes_text(storages[at].words));
+  hf_reply_put_text(out, "kind", hf_bytes_text(storages[at].kind));
+  hf_reply_put_bool(out, "plain", storages[at].plain);
+  hf_reply_put_text(out, "words", hf_bytes_text(storages[at].words));
   hf_buf_put_text(out, "}");
 }
 
@@ -297,12 +297,12 @@ static void reply_device(struct hf_call *call)
     n = hf_stmt_get_int(stmt, HF_DEVICE_N);
     bool blocked = hf_stmt_get_int(stmt, HF_DEVICE_BLOCKED) != 0;
     put_device(out, stmt);
-    hf_member_put_text_or_null(out, "blocked_reason",
+    hf_reply_put_text_or_null(out, "blocked_reason",
                                blocked ? hf_stmt_get_bytes(stmt, ONE_BLOCKED_REASON) : (struct hf_bytes){NULL, 0});
-    hf_member_put_time_or_null(out, "postponed_until", hf_stmt_get_int(stmt, ONE_POSTPONED));
-    hf_member_put_text_or_null(out, "address", hf_stmt_get_bytes(stmt, ONE_ADDRESS));
-    hf_member_put_int(out, "boot_id", hf_stmt_get_int(stmt, ONE_BOOT));
-    hf_member_put_text(out, "reset_reason", hf_bytes_text(reset_name(hf_stmt_get_int(stmt, ONE_RESET))));
+    hf_reply_put_time_or_null(out, "postponed_until", hf_stmt_get_int(stmt, ONE_POSTPONED));
+    hf_reply_put_text_or_null(out, "address", hf_stmt_get_bytes(stmt, ONE_ADDRESS));
+    hf_reply_put_int(out, "boot_id", hf_stmt_get_int(stmt, ONE_BOOT));
+    hf_reply_put_text(out, "reset_reason", hf_bytes_text(reset_name(hf_stmt_get_int(stmt, ONE_RESET))));
     put_certificate(out, stmt);
     put_storage(out, hf_stmt_get_int(stmt, HF_DEVICE_KEY_STORAGE));
   }
@@ -351,14 +351,14 @@ static void put_event(struct hf_buf *out, struct hf_stmt *stmt)
   int64_t received = hf_stmt_get_int(stmt, 6);
   event_words(words, sizeof words, kind, hf_stmt_get_bytes(stmt, 5));
   hf_buf_put_text(out, "{");
-  hf_member_put_int(out, "number", hf_stmt_get_int(stmt, 1));
-  hf_member_put_time(out, "time", time == 0 ? received : time); /* a device without a clock: when we heard of it */
-  hf_member_put_time(out, "received", received);
-  hf_member_put_text(out, "kind", hf_bytes_text(hf_event_kind_name((unsigned)kind)));
-  hf_member_put_text(out, "words", hf_bytes_text(words));
-  hf_member_put_text_or_null(out, "subject", hf_stmt_get_bytes(stmt, 5));
-  hf_member_put_rule(out, "rule", hf_stmt_get_int(stmt, 4));
-  hf_member_put_int(out, "gap", hf_stmt_get_int(stmt, 7));
+  hf_reply_put_int(out, "number", hf_stmt_get_int(stmt, 1));
+  hf_reply_put_time(out, "time", time == 0 ? received : time); /* a device without a clock: when we heard of it */
+  hf_reply_put_time(out, "received", received);
+  hf_reply_put_text(out, "kind", hf_bytes_text(hf_event_kind_name((unsigned)kind)));
+  hf_reply_put_text(out, "words", hf_bytes_text(words));
+  hf_reply_put_text_or_null(out, "subject", hf_stmt_get_bytes(stmt, 5));
+  hf_reply_put_rule(out, "rule", hf_stmt_get_int(stmt, 4));
+  hf_reply_put_int(out, "gap", hf_stmt_get_int(stmt, 7));
   hf_buf_put_text(out, "}");
 }
 
@@ -477,10 +477,10 @@ void hf_api_enrol_token_new(struct hf_call *call)
   }
   call->changed = true;
   hf_buf_put_text(call->out, "{");
-  hf_member_put_text(call->out, "device", device);
-  hf_member_put_text(call->out, "product", product);
-  hf_member_put_time(call->out, "expires", expires);
-  hf_member_put_text(call->out, "token", hf_buf_bytes(&token));
+  hf_reply_put_text(call->out, "device", device);
+  hf_reply_put_text(call->out, "product", product);
+  hf_reply_put_time(call->out, "expires", expires);
+  hf_reply_put_text(call->out, "token", hf_buf_bytes(&token));
   hf_buf_put_text(call->out, "}");
   hf_secret_wipe(room, sizeof room);
 }

@@ -15,12 +15,12 @@
 static void put_product(struct hf_buf *out, struct hf_stmt *stmt)
 {
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
-  hf_member_put_text(out, "title", hf_stmt_get_bytes(stmt, 1));
-  hf_member_put_words(out, "hardware", hf_stmt_get_bytes(stmt, 2));
-  hf_member_put_time(out, "created", hf_stmt_get_int(stmt, 3));
-  hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
-  hf_member_put_text_or_null(out, "latest", hf_stmt_get_bytes(stmt, 5));
+  hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
+  hf_reply_put_text(out, "title", hf_stmt_get_bytes(stmt, 1));
+  hf_reply_put_words(out, "hardware", hf_stmt_get_bytes(stmt, 2));
+  hf_reply_put_time(out, "created", hf_stmt_get_int(stmt, 3));
+  hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
+  hf_reply_put_text_or_null(out, "latest", hf_stmt_get_bytes(stmt, 5));
   hf_buf_put_text(out, "}");
 }
 
@@ -98,10 +98,10 @@ static enum hf_err put_group(struct hf_call *call, struct hf_stmt *stmt)
   filter.group = hf_stmt_get_bytes(stmt, 1);
   enum hf_err err = hf_device_count(&members, call->db, &filter, NULL);
   hf_buf_put_text(call->out, "{");
-  hf_member_put_text(call->out, "name", hf_stmt_get_bytes(stmt, 0));
-  hf_member_put_text(call->out, "query", hf_stmt_get_bytes(stmt, 1));
-  hf_member_put_time(call->out, "created", hf_stmt_get_int(stmt, 2));
-  hf_member_put_int(call->out, "members", (int64_t)members);
+  hf_reply_put_text(call->out, "name", hf_stmt_get_bytes(stmt, 0));
+  hf_reply_put_text(call->out, "query", hf_stmt_get_bytes(stmt, 1));
+  hf_reply_put_time(call->out, "created", hf_stmt_get_int(stmt, 2));
+  hf_reply_put_int(call->out, "members", (int64_t)members);
   hf_buf_put_text(call->out, "}");
   return err;
 }

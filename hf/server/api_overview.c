@@ -12,9 +12,9 @@
 void hf_api_health(struct hf_call *call)
 {
   hf_buf_put_text(call->out, "{\"alive\":true");
-  hf_member_put_text(call->out, "version", HF_LIT(HF_VERSION));
-  hf_member_put_time(call->out, "time", call->request->now);
-  hf_member_put_bool(call->out, "sandboxed", call->engine->config.sandboxed);
+  hf_reply_put_text(call->out, "version", HF_LIT(HF_VERSION));
+  hf_reply_put_time(call->out, "time", call->request->now);
+  hf_reply_put_bool(call->out, "sandboxed", call->engine->config.sandboxed);
   hf_buf_put_text(call->out, "}");
 }
 
@@ -40,14 +40,10 @@ static enum hf_err put_states(struct hf_call *call)
     }
   }
   hf_stmt_close(stmt);
-  hf_member_put_int(out, "devices", total);
-  hf_member_put_int(out, "blocked", blocked);
+  hf_reply_put_int(out, "devices", total);
+  hf_reply_put_int(out, "blocked", blocked);
   hf_json_put_name(out, "states");
-  hf_buf_put_text(out, "{");
-  for (unsigned state = 0; state < HF_MEMBER_STATES; state++) {
-    hf_member_put_int(out, hf_member_name(state), count[state]);
-  }
-  hf_buf_put_text(out, "}");
+  hf_reply_put_counts(out, count);
   return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
@@ -66,9 +62,9 @@ static enum hf_err put_versions(struct hf_call *call)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
-    hf_member_put_text_or_null(out, "version", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
+    hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
+    hf_reply_put_text_or_null(out, "version", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -88,9 +84,9 @@ static enum hf_err put_products(struct hf_call *call)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
-    hf_member_put_text(out, "title", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
+    hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
+    hf_reply_put_text(out, "title", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -102,9 +98,9 @@ static void put_freshness(struct hf_buf *out, const char *role, int64_t version,
 {
   hf_json_put_comma(out);
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "role", hf_bytes_text(role));
-  hf_member_put_int(out, "version", version);
-  hf_member_put_time_or_null(out, "expires", expires);
+  hf_reply_put_text(out, "role", hf_bytes_text(role));
+  hf_reply_put_int(out, "version", version);
+  hf_reply_put_time_or_null(out, "expires", expires);
   hf_buf_put_text(out, "}");
 }
 
@@ -150,13 +146,13 @@ void hf_api_overview(struct hf_call *call)
   int64_t plain = 0;
   enum hf_err err = read_pulse(call, &change, 0, NULL);
   hf_buf_put_text(out, "{");
-  hf_member_put_int(out, "change", change);
+  hf_reply_put_int(out, "change", change);
   err = err == HF_OK ? put_states(call) : err;
   if (err == HF_OK) {
     /* The 1 of HF_KEY_STORAGE_FILE stands in the text so that the partial index of the same words is used. */
     err = hf_stmt_run_int(hf_stmt_open(call->db, "SELECT count(*) FROM device WHERE key_storage = 1"), &plain);
   }
-  hf_member_put_int(out, "plain_keys", plain);
+  hf_reply_put_int(out, "plain_keys", plain);
   err = err == HF_OK ? put_versions(call) : err;
   err = err == HF_OK ? put_products(call) : err;
   err = err == HF_OK ? put_metadata(call) : err;
@@ -164,7 +160,7 @@ void hf_api_overview(struct hf_call *call)
   hf_buf_put_text(out, "[");
   err = err == HF_OK ? hf_api_put_rollouts(call) : err;
   hf_buf_put_text(out, "]");
-  hf_member_put_bool(out, "sandboxed", call->engine->config.sandboxed);
+  hf_reply_put_bool(out, "sandboxed", call->engine->config.sandboxed);
   hf_buf_put_text(out, "}");
   if (err != HF_OK) {
     hf_call_fail(call, err, "the overview could not be read", NULL);
@@ -186,8 +182,8 @@ void hf_api_event_list(struct hf_call *call)
     return;
   }
   hf_buf_put_text(call->out, "{");
-  hf_member_put_int(call->out, "change", change);
-  hf_member_put_bool(call->out, "changed", change > since);
+  hf_reply_put_int(call->out, "change", change);
+  hf_reply_put_bool(call->out, "changed", change > since);
   hf_json_put_name(call->out, "kinds");
   hf_buf_put(call->out, hf_buf_bytes(&kinds));
   hf_buf_put_text(call->out, "}");
@@ -197,16 +193,16 @@ void hf_api_event_list(struct hf_call *call)
 static void put_audit(struct hf_buf *out, struct hf_stmt *stmt)
 {
   hf_buf_put_text(out, "{");
-  hf_member_put_int(out, "number", hf_stmt_get_int(stmt, 0));
-  hf_member_put_time(out, "time", hf_stmt_get_int(stmt, 1));
-  hf_member_put_text(out, "actor", hf_stmt_get_bytes(stmt, 2));
-  hf_member_put_text(out, "address", hf_stmt_get_bytes(stmt, 3));
-  hf_member_put_text(out, "action", hf_stmt_get_bytes(stmt, 4));
-  hf_member_put_text(out, "subject", hf_stmt_get_bytes(stmt, 5));
-  hf_member_put_text(out, "detail", hf_stmt_get_bytes(stmt, 6));
-  hf_member_put_int(out, "vault_number", hf_stmt_get_int(stmt, 7));
-  hf_member_put_hash(out, "vault_hash", hf_stmt_get_int(stmt, 7) > 0 ? hf_stmt_get_bytes(stmt, 8) : (struct hf_bytes){NULL, 0});
-  hf_member_put_hash(out, "hash", hf_stmt_get_bytes(stmt, 9));
+  hf_reply_put_int(out, "number", hf_stmt_get_int(stmt, 0));
+  hf_reply_put_time(out, "time", hf_stmt_get_int(stmt, 1));
+  hf_reply_put_text(out, "actor", hf_stmt_get_bytes(stmt, 2));
+  hf_reply_put_text(out, "address", hf_stmt_get_bytes(stmt, 3));
+  hf_reply_put_text(out, "action", hf_stmt_get_bytes(stmt, 4));
+  hf_reply_put_text(out, "subject", hf_stmt_get_bytes(stmt, 5));
+  hf_reply_put_text(out, "detail", hf_stmt_get_bytes(stmt, 6));
+  hf_reply_put_int(out, "vault_number", hf_stmt_get_int(stmt, 7));
+  hf_reply_put_hash(out, "vault_hash", hf_stmt_get_int(stmt, 7) > 0 ? hf_stmt_get_bytes(stmt, 8) : (struct hf_bytes){NULL, 0});
+  hf_reply_put_hash(out, "hash", hf_stmt_get_bytes(stmt, 9));
   hf_buf_put_text(out, "}");
 }
 
@@ -244,13 +240,13 @@ static void put_settings(struct hf_call *call, const struct hf_settings *setting
 {
   struct hf_buf *out = call->out;
   hf_buf_put_text(out, "{");
-  hf_member_put_int(out, "checkin_interval_s", settings->checkin_interval_s);
-  hf_member_put_int(out, "rollout_interval_s", settings->rollout_interval_s);
-  hf_member_put_int(out, "silent_after_s", settings->silent_after_s);
-  hf_member_put_int(out, "postpone_max_s", settings->postpone_max_s);
-  hf_member_put_int(out, "security_deadline_s", settings->security_deadline_s);
-  hf_member_put_int(out, "certificate_life_s", settings->certificate_life_s);
-  hf_member_put_text_or_null(out, "webhook", hf_bytes_text(settings->webhook));
+  hf_reply_put_int(out, "checkin_interval_s", settings->checkin_interval_s);
+  hf_reply_put_int(out, "rollout_interval_s", settings->rollout_interval_s);
+  hf_reply_put_int(out, "silent_after_s", settings->silent_after_s);
+  hf_reply_put_int(out, "postpone_max_s", settings->postpone_max_s);
+  hf_reply_put_int(out, "security_deadline_s", settings->security_deadline_s);
+  hf_reply_put_int(out, "certificate_life_s", settings->certificate_life_s);
+  hf_reply_put_text_or_null(out, "webhook", hf_bytes_text(settings->webhook));
   hf_buf_put_text(out, "}");
 }
 

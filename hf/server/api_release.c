@@ -20,14 +20,14 @@ enum { R_ROW, R_PRODUCT, R_VERSION, R_NOTES, R_SECURITY, R_SBOM, R_BY, R_CREATED
 static void put_release(struct hf_buf *out, struct hf_stmt *stmt)
 {
   hf_buf_put_text(out, "{");
-  hf_member_put_text(out, "product", hf_stmt_get_bytes(stmt, R_PRODUCT));
-  hf_member_put_text(out, "version", hf_stmt_get_bytes(stmt, R_VERSION));
-  hf_member_put_text(out, "notes", hf_stmt_get_bytes(stmt, R_NOTES));
-  hf_member_put_bool(out, "security", hf_stmt_get_int(stmt, R_SECURITY) != 0);
-  hf_member_put_hash(out, "sbom", hf_stmt_get_bytes(stmt, R_SBOM));
-  hf_member_put_text(out, "by", hf_stmt_get_bytes(stmt, R_BY));
-  hf_member_put_time(out, "created", hf_stmt_get_int(stmt, R_CREATED));
-  hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, R_DEVICES));
+  hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, R_PRODUCT));
+  hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, R_VERSION));
+  hf_reply_put_text(out, "notes", hf_stmt_get_bytes(stmt, R_NOTES));
+  hf_reply_put_bool(out, "security", hf_stmt_get_int(stmt, R_SECURITY) != 0);
+  hf_reply_put_hash(out, "sbom", hf_stmt_get_bytes(stmt, R_SBOM));
+  hf_reply_put_text(out, "by", hf_stmt_get_bytes(stmt, R_BY));
+  hf_reply_put_time(out, "created", hf_stmt_get_int(stmt, R_CREATED));
+  hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, R_DEVICES));
 }
 
 void hf_api_release_list(struct hf_call *call)
@@ -78,14 +78,14 @@ static enum hf_err put_targets(struct hf_call *call, struct hf_stmt *release)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_text(out, "path", hf_stmt_get_bytes(stmt, 0));
-    hf_member_put_text(out, "component", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_words(out, "hardware", hf_stmt_get_bytes(release, R_HARDWARE));
-    hf_member_put_int(out, "counter", hf_stmt_get_int(stmt, 2));
-    hf_member_put_text(out, "from", hf_stmt_get_bytes(release, R_FROM));
-    hf_member_put_int(out, "length", hf_stmt_get_int(stmt, 3));
-    hf_member_put_hash(out, "sha256", hf_stmt_get_bytes(stmt, 4));
-    hf_member_put_hash(out, "image", hf_stmt_get_bytes(stmt, 5));
+    hf_reply_put_text(out, "path", hf_stmt_get_bytes(stmt, 0));
+    hf_reply_put_text(out, "component", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_words(out, "hardware", hf_stmt_get_bytes(release, R_HARDWARE));
+    hf_reply_put_int(out, "counter", hf_stmt_get_int(stmt, 2));
+    hf_reply_put_text(out, "from", hf_stmt_get_bytes(release, R_FROM));
+    hf_reply_put_int(out, "length", hf_stmt_get_int(stmt, 3));
+    hf_reply_put_hash(out, "sha256", hf_stmt_get_bytes(stmt, 4));
+    hf_reply_put_hash(out, "image", hf_stmt_get_bytes(stmt, 5));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -199,7 +199,7 @@ void hf_api_upload_put(struct hf_call *call)
   }
   call->changed = true;
   hf_buf_put_text(call->out, "{");
-  hf_member_put_hash(call->out, "sha256", hf_bytes_init(request->upload_sha256, 32));
-  hf_member_put_int(call->out, "length", (int64_t)request->upload_len);
+  hf_reply_put_hash(call->out, "sha256", hf_bytes_init(request->upload_sha256, 32));
+  hf_reply_put_int(call->out, "length", (int64_t)request->upload_len);
   hf_buf_put_text(call->out, "}");
 }

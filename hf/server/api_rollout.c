@@ -8,43 +8,56 @@
 #include "hf/server/rollouts.h"
 
 enum { R_ID, R_PRODUCT, R_VERSION, R_STATE, R_REASON, R_WAVE, R_GROUP, R_DEADLINE, R_BY, R_CREATED, R_ENDED, R_SUCCESS,
-       R_FAILURES, R_WAVES, R_TOTAL, R_WAITING, R_UNDERWAY, R_CONFIRMED, R_FAILED, R_SILENT };
+       R_FAILURES, R_WAVES, R_TOTAL };
 #define ROLLOUT_SQL                                                                                                    \
   "SELECT r.id, r.product, r.version, r.state, r.reason, r.wave, r.grp, r.deadline, r.created_by, r.created, r.ended," \
-  " r.success_percent, r.max_failures, count(*), sum(w.total), sum(w.waiting), sum(w.underway), sum(w.confirmed),"    \
-  " sum(w.failed), sum(w.silent) FROM rollout r JOIN wave w ON w.rollout = r.id"
+  " r.success_percent, r.max_failures, count(*), sum(w.total) FROM rollout r JOIN wave w ON w.rollout = r.id"
 #define ROLLOUT_GROUPING " GROUP BY r.id ORDER BY r.id DESC"
 
-/* Five columns from `first`: waiting, underway, confirmed, failed, silent. */
-static void put_counts(struct hf_buf *out, struct hf_stmt *stmt, int first)
+/* By state, of one wave or (negative) of all: an index of exactly these columns is read, no row. */
+static enum hf_err put_counts(struct hf_call *call, int64_t rollout, int64_t wave)
 {
-  static const char *const names[] = {"waiting", "underway", "confirmed", "failed", "silent"};
-  hf_json_put_name(out, "counts");
-  hf_buf_put_text(out, "{");
-  for (int i = 0; i < 5; i++) {
-    hf_member_put_int(out, names[i], hf_stmt_get_int(stmt, first + i));
+  int64_t count[HF_MEMBER_STATES] = {0};
+  struct hf_stmt *stmt =
+      hf_stmt_open(call->db, wave < 0 ? "SELECT state, count(*) FROM rollout_device WHERE rollout = ? GROUP BY state"
+                                      : "SELECT state, count(*) FROM rollout_device WHERE rollout = ? AND wave = ?"
+                                        " GROUP BY state");
+  hf_stmt_put_int(stmt, rollout);
+  if (wave >= 0) {
+    hf_stmt_put_int(stmt, wave);
   }
-  hf_buf_put_text(out, "}");
+  enum hf_err err = hf_stmt_next(stmt);
+  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
+    int64_t state = hf_stmt_get_int(stmt, 0);
+    if (state >= 0 && state < HF_MEMBER_STATES) {
+      count[state] = hf_stmt_get_int(stmt, 1);
+    }
+  }
+  hf_stmt_close(stmt);
+  hf_json_put_name(call->out, "counts");
+  hf_reply_put_counts(call->out, count);
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
 /* Leaves the object open. */
-static void put_rollout(struct hf_buf *out, struct hf_stmt *stmt)
+static enum hf_err put_rollout(struct hf_call *call, struct hf_stmt *stmt)
 {
+  struct hf_buf *out = call->out;
   hf_buf_put_text(out, "{");
-  hf_member_put_id(out, "id", hf_stmt_get_int(stmt, R_ID));
-  hf_member_put_text(out, "product", hf_stmt_get_bytes(stmt, R_PRODUCT));
-  hf_member_put_text(out, "version", hf_stmt_get_bytes(stmt, R_VERSION));
-  hf_member_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, R_STATE))));
-  hf_member_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, R_REASON));
-  hf_member_put_int(out, "wave", hf_stmt_get_int(stmt, R_WAVE) + 1);
-  hf_member_put_int(out, "waves", hf_stmt_get_int(stmt, R_WAVES));
-  hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, R_TOTAL));
-  put_counts(out, stmt, R_WAITING);
-  hf_member_put_text_or_null(out, "group", hf_stmt_get_bytes(stmt, R_GROUP));
-  hf_member_put_time_or_null(out, "deadline", hf_stmt_get_int(stmt, R_DEADLINE));
-  hf_member_put_text(out, "by", hf_stmt_get_bytes(stmt, R_BY));
-  hf_member_put_time(out, "created", hf_stmt_get_int(stmt, R_CREATED));
-  hf_member_put_time_or_null(out, "ended", hf_stmt_get_int(stmt, R_ENDED));
+  hf_reply_put_id(out, "id", hf_stmt_get_int(stmt, R_ID));
+  hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, R_PRODUCT));
+  hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, R_VERSION));
+  hf_reply_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, R_STATE))));
+  hf_reply_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, R_REASON));
+  hf_reply_put_int(out, "wave", hf_stmt_get_int(stmt, R_WAVE) + 1);
+  hf_reply_put_int(out, "waves", hf_stmt_get_int(stmt, R_WAVES));
+  hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, R_TOTAL));
+  hf_reply_put_text_or_null(out, "group", hf_stmt_get_bytes(stmt, R_GROUP));
+  hf_reply_put_time_or_null(out, "deadline", hf_stmt_get_int(stmt, R_DEADLINE));
+  hf_reply_put_text(out, "by", hf_stmt_get_bytes(stmt, R_BY));
+  hf_reply_put_time(out, "created", hf_stmt_get_int(stmt, R_CREATED));
+  hf_reply_put_time_or_null(out, "ended", hf_stmt_get_int(stmt, R_ENDED));
+  return put_counts(call, hf_stmt_get_int(stmt, R_ID), -1);
 }
 
 void hf_api_rollout_list(struct hf_call *call)
@@ -65,12 +78,10 @@ void hf_api_rollout_list(struct hf_call *call)
   hf_stmt_put_text(stmt, product);
   hf_stmt_put_text(stmt, product);
   enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    if (!hf_page_next_number(&page, hf_stmt_get_int(stmt, R_ID))) {
-      break;
-    }
-    put_rollout(call->out, stmt);
+  while (err == HF_OK && hf_page_next_number(&page, hf_stmt_get_int(stmt, R_ID))) {
+    err = put_rollout(call, stmt);
     hf_buf_put_text(call->out, "}");
+    err = err == HF_OK ? hf_stmt_next(stmt) : err;
   }
   hf_stmt_close(stmt);
   if (err == HF_OK || err == HF_E_NOT_FOUND) {
@@ -90,10 +101,11 @@ enum hf_err hf_api_put_rollouts(struct hf_call *call)
   hf_stmt_put_int(stmt, HF_ROLLOUT_PAUSED);
   hf_stmt_put_int(stmt, HF_ROLLOUT_STOPPED);
   enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
+  while (err == HF_OK) {
     hf_json_put_comma(call->out);
-    put_rollout(call->out, stmt);
+    err = put_rollout(call, stmt);
     hf_buf_put_text(call->out, "}");
+    err = err == HF_OK ? hf_stmt_next(stmt) : err;
   }
   hf_stmt_close(stmt);
   return err == HF_E_NOT_FOUND ? HF_OK : err;
@@ -111,29 +123,29 @@ static enum hf_err put_waves(struct hf_call *call, int64_t id, int64_t running, 
 {
   struct hf_buf *out = call->out;
   struct hf_stmt *stmt =
-      hf_stmt_open(call->db, "SELECT place, percent, grp, started, total, waiting, underway, confirmed, failed, silent"
-                             " FROM wave WHERE rollout = ? ORDER BY place");
+      hf_stmt_open(call->db, "SELECT place, percent, grp, started, total FROM wave WHERE rollout = ? ORDER BY place");
   hf_stmt_put_int(stmt, id);
   hf_json_put_name(out, "wave_list");
   hf_buf_put_text(out, "[");
   enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
+  while (err == HF_OK) {
     int64_t place = hf_stmt_get_int(stmt, 0);
     int64_t percent = hf_stmt_get_int(stmt, 1);
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_int(out, "number", place + 1);
+    hf_reply_put_int(out, "number", place + 1);
     if (percent > 0) {
-      hf_member_put_int(out, "percent", percent);
+      hf_reply_put_int(out, "percent", percent);
     } else {
-      hf_member_put_null(out, "percent");
+      hf_reply_put_null(out, "percent");
     }
-    hf_member_put_text_or_null(out, "group", hf_stmt_get_bytes(stmt, 2));
-    hf_member_put_text(out, "state", hf_bytes_text(wave_state(place, running, state)));
-    hf_member_put_time_or_null(out, "started", hf_stmt_get_int(stmt, 3));
-    hf_member_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
-    put_counts(out, stmt, 5);
+    hf_reply_put_text_or_null(out, "group", hf_stmt_get_bytes(stmt, 2));
+    hf_reply_put_text(out, "state", hf_bytes_text(wave_state(place, running, state)));
+    hf_reply_put_time_or_null(out, "started", hf_stmt_get_int(stmt, 3));
+    hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
+    err = put_counts(call, id, place);
     hf_buf_put_text(out, "}");
+    err = err == HF_OK ? hf_stmt_next(stmt) : err;
   }
   hf_stmt_close(stmt);
   hf_buf_put_text(out, "]");
@@ -156,10 +168,10 @@ static enum hf_err put_history(struct hf_call *call, int64_t id)
   for (; err == HF_OK; err = hf_stmt_next(stmt)) {
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
-    hf_member_put_time(out, "time", hf_stmt_get_int(stmt, 0));
-    hf_member_put_text(out, "by", hf_stmt_get_bytes(stmt, 1));
-    hf_member_put_text(out, "what", hf_stmt_get_bytes(stmt, 2));
-    hf_member_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, 3));
+    hf_reply_put_time(out, "time", hf_stmt_get_int(stmt, 0));
+    hf_reply_put_text(out, "by", hf_stmt_get_bytes(stmt, 1));
+    hf_reply_put_text(out, "what", hf_stmt_get_bytes(stmt, 2));
+    hf_reply_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, 3));
     hf_buf_put_text(out, "}");
   }
   hf_stmt_close(stmt);
@@ -173,10 +185,10 @@ static void reply_rollout(struct hf_call *call, int64_t id)
   hf_stmt_put_int(stmt, id);
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
-    put_rollout(call->out, stmt);
-    hf_member_put_int(call->out, "success_percent", hf_stmt_get_int(stmt, R_SUCCESS));
-    hf_member_put_int(call->out, "max_failures", hf_stmt_get_int(stmt, R_FAILURES));
-    err = put_waves(call, id, hf_stmt_get_int(stmt, R_WAVE), hf_stmt_get_int(stmt, R_STATE));
+    err = put_rollout(call, stmt);
+    hf_reply_put_int(call->out, "success_percent", hf_stmt_get_int(stmt, R_SUCCESS));
+    hf_reply_put_int(call->out, "max_failures", hf_stmt_get_int(stmt, R_FAILURES));
+    err = err != HF_OK ? err : put_waves(call, id, hf_stmt_get_int(stmt, R_WAVE), hf_stmt_get_int(stmt, R_STATE));
   }
   hf_stmt_close(stmt);
   err = err == HF_OK ? put_history(call, id) : err;

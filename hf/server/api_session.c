@@ -28,11 +28,11 @@ static void put_session(struct hf_call *call, const struct hf_actor *who, struct
     hf_csrf_put(&csrf, session);
   }
   hf_buf_put_text(call->out, "{");
-  hf_member_put_text(call->out, "name", hf_bytes_text(who->name));
-  hf_member_put_text(call->out, "kind", who->kind == HF_ACTOR_TOKEN ? HF_LIT("token") : HF_LIT("session"));
+  hf_reply_put_text(call->out, "name", hf_bytes_text(who->name));
+  hf_reply_put_text(call->out, "kind", who->kind == HF_ACTOR_TOKEN ? HF_LIT("token") : HF_LIT("session"));
   put_scopes(call->out, who->scopes);
-  hf_member_put_text_or_null(call->out, "csrf", hf_buf_bytes(&csrf));
-  hf_member_put_time_or_null(call->out, "expires", who->expires);
+  hf_reply_put_text_or_null(call->out, "csrf", hf_buf_bytes(&csrf));
+  hf_reply_put_time_or_null(call->out, "expires", who->expires);
   hf_buf_put_text(call->out, "}");
 }
 
@@ -178,13 +178,13 @@ void hf_api_session_close(struct hf_call *call)
 static void put_token(struct hf_buf *out, struct hf_stmt *stmt)
 {
   hf_buf_put_text(out, "{");
-  hf_member_put_id(out, "id", hf_stmt_get_int(stmt, 0));
-  hf_member_put_text(out, "name", hf_stmt_get_bytes(stmt, 1));
+  hf_reply_put_id(out, "id", hf_stmt_get_int(stmt, 0));
+  hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 1));
   put_scopes(out, (unsigned)hf_stmt_get_int(stmt, 2));
-  hf_member_put_text(out, "by", hf_stmt_get_bytes(stmt, 3));
-  hf_member_put_time(out, "created", hf_stmt_get_int(stmt, 4));
-  hf_member_put_time_or_null(out, "expires", hf_stmt_get_int(stmt, 5));
-  hf_member_put_time_or_null(out, "last_used", hf_stmt_get_int(stmt, 6));
+  hf_reply_put_text(out, "by", hf_stmt_get_bytes(stmt, 3));
+  hf_reply_put_time(out, "created", hf_stmt_get_int(stmt, 4));
+  hf_reply_put_time_or_null(out, "expires", hf_stmt_get_int(stmt, 5));
+  hf_reply_put_time_or_null(out, "last_used", hf_stmt_get_int(stmt, 6));
 }
 
 void hf_api_token_list(struct hf_call *call)
@@ -244,7 +244,7 @@ static void put_token_once(struct hf_call *call, int64_t id, struct hf_bytes sec
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
     put_token(call->out, stmt);
-    hf_member_put_text(call->out, "token", secret);
+    hf_reply_put_text(call->out, "token", secret);
     hf_buf_put_text(call->out, "}");
   } else {
     hf_call_fail(call, err == HF_E_NOT_FOUND ? HF_E_IO : err, "the token could not be read back", NULL);

@@ -323,65 +323,65 @@ void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const
   hf_problem_put(call->reply, hf_problem_of(err), &words);
 }
 
-void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes text)
+void hf_reply_put_text(struct hf_buf *out, const char *name, struct hf_bytes text)
 {
   hf_json_put_name(out, name);
   hf_json_put_text(out, text);
 }
 
-void hf_member_put_null(struct hf_buf *out, const char *name)
+void hf_reply_put_null(struct hf_buf *out, const char *name)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, "null");
 }
 
-void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text)
+void hf_reply_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text)
 {
   if (text.len == 0) {
-    hf_member_put_null(out, name);
+    hf_reply_put_null(out, name);
   } else {
-    hf_member_put_text(out, name, text);
+    hf_reply_put_text(out, name, text);
   }
 }
 
-void hf_member_put_int(struct hf_buf *out, const char *name, int64_t number)
+void hf_reply_put_int(struct hf_buf *out, const char *name, int64_t number)
 {
   hf_json_put_name(out, name);
   hf_json_put_int(out, number);
 }
 
-void hf_member_put_bool(struct hf_buf *out, const char *name, bool flag)
+void hf_reply_put_bool(struct hf_buf *out, const char *name, bool flag)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, flag ? "true" : "false");
 }
 
-void hf_member_put_time(struct hf_buf *out, const char *name, int64_t seconds)
+void hf_reply_put_time(struct hf_buf *out, const char *name, int64_t seconds)
 {
   hf_json_put_name(out, name);
   hf_json_put_time(out, seconds);
 }
 
-void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds)
+void hf_reply_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds)
 {
   if (seconds == 0) {
-    hf_member_put_null(out, name);
+    hf_reply_put_null(out, name);
   } else {
-    hf_member_put_time(out, name, seconds);
+    hf_reply_put_time(out, name, seconds);
   }
 }
 
-void hf_member_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
+void hf_reply_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash)
 {
   if (hash.len == 0) {
-    hf_member_put_null(out, name);
+    hf_reply_put_null(out, name);
     return;
   }
   hf_json_put_name(out, name);
   hf_json_put_hex(out, hash);
 }
 
-void hf_member_put_id(struct hf_buf *out, const char *name, int64_t id)
+void hf_reply_put_id(struct hf_buf *out, const char *name, int64_t id)
 {
   hf_json_put_name(out, name);
   hf_buf_put_text(out, "\"");
@@ -389,13 +389,22 @@ void hf_member_put_id(struct hf_buf *out, const char *name, int64_t id)
   hf_buf_put_text(out, "\"");
 }
 
-void hf_member_put_rule(struct hf_buf *out, const char *name, int64_t rule)
+void hf_reply_put_rule(struct hf_buf *out, const char *name, int64_t rule)
 {
   hf_json_put_name(out, name);
   hf_problem_put_rule(out, rule > 0 && rule <= UINT16_MAX ? (uint16_t)rule : 0);
 }
 
-void hf_member_put_words(struct hf_buf *out, const char *name, struct hf_bytes words)
+void hf_reply_put_counts(struct hf_buf *out, const int64_t count[HF_MEMBER_STATES])
+{
+  hf_buf_put_text(out, "{");
+  for (unsigned state = 0; state < HF_MEMBER_STATES; state++) {
+    hf_reply_put_int(out, hf_member_name(state), count[state]);
+  }
+  hf_buf_put_text(out, "}");
+}
+
+void hf_reply_put_words(struct hf_buf *out, const char *name, struct hf_bytes words)
 {
   struct hf_bytes word;
   hf_json_put_name(out, name);
@@ -482,7 +491,7 @@ void hf_page_close(struct hf_page *page, enum hf_err err, uint64_t total)
   } else {
     hf_buf_put_text(out, "null");
   }
-  hf_member_put_int(out, "total", (int64_t)total);
+  hf_reply_put_int(out, "total", (int64_t)total);
   hf_buf_put_text(out, "}");
 }
 

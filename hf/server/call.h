@@ -7,6 +7,7 @@
 #ifndef HF_SERVER_CALL_H
 #define HF_SERVER_CALL_H
 
+#include "hf/fleet/rollout.h"
 #include "hf/server/auth.h"
 #include "hf/server/core.h"
 #include "hf/server/openapi.h"
@@ -89,23 +90,25 @@ void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const
 
 /* ---- writing replies ---- */
 
-void hf_member_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
-void hf_member_put_null(struct hf_buf *out, const char *name);
+void hf_reply_put_text(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_reply_put_null(struct hf_buf *out, const char *name);
 /** null when empty. */
-void hf_member_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
-void hf_member_put_int(struct hf_buf *out, const char *name, int64_t number);
-void hf_member_put_bool(struct hf_buf *out, const char *name, bool flag);
-void hf_member_put_time(struct hf_buf *out, const char *name, int64_t seconds);
+void hf_reply_put_text_or_null(struct hf_buf *out, const char *name, struct hf_bytes text);
+void hf_reply_put_int(struct hf_buf *out, const char *name, int64_t number);
+void hf_reply_put_bool(struct hf_buf *out, const char *name, bool flag);
+void hf_reply_put_time(struct hf_buf *out, const char *name, int64_t seconds);
 /** null for 0. */
-void hf_member_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds);
+void hf_reply_put_time_or_null(struct hf_buf *out, const char *name, int64_t seconds);
 /** Hex; null when empty. */
-void hf_member_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash);
+void hf_reply_put_hash(struct hf_buf *out, const char *name, struct hf_bytes hash);
 /** A number as text: ids, so that no reader loses digits. */
-void hf_member_put_id(struct hf_buf *out, const char *name, int64_t id);
+void hf_reply_put_id(struct hf_buf *out, const char *name, int64_t id);
 /** The rule object or null. */
-void hf_member_put_rule(struct hf_buf *out, const char *name, int64_t rule);
+void hf_reply_put_rule(struct hf_buf *out, const char *name, int64_t rule);
+/** The object of counts by update state, in the order of enum hf_member. */
+void hf_reply_put_counts(struct hf_buf *out, const int64_t count[HF_MEMBER_STATES]);
 /** A list of the blank-separated words. */
-void hf_member_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
+void hf_reply_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
 
 /* ---- pages ---- */
 
