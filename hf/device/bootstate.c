@@ -118,11 +118,13 @@ enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf_area *a
   return state_parse(state, hf_bytes_init(payload, sizeof payload));
 }
 
-/* A full half is erased only when the other one is known to hold the newest state. */
-static enum hf_err half_put(struct hf_run *run, uint32_t seq, const uint8_t payload[STATE_LEN], bool may_erase)
+/* A full half is erased first; so is one without any record, which may look erased because power failed while it was
+ * being erased. Only when the other half is known to hold the newest state. */
+static enum hf_err half_put(struct hf_run *run, const struct hf_record *newest, uint32_t seq,
+                            const uint8_t payload[STATE_LEN], bool may_erase)
 {
   struct hf_record rec = {.kind = HF_RECORD_VALUE, .key = KEY, .len = STATE_LEN, .seq = seq};
-  enum hf_err err = hf_record_put(run, &rec, payload);
+  enum hf_err err = newest->seq == 0 ? HF_E_FULL : hf_record_put(run, &rec, payload);
   if (err == HF_E_FULL && may_erase) {
     err = hf_record_clear(run, 0);
     err = err == HF_OK ? hf_record_put(run, &rec, payload) : err;
@@ -147,8 +149,8 @@ enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *a
   /* The half that lags goes first: meanwhile the other one keeps the newest state. */
   int first = newest[1].seq < newest[0].seq;
   uint32_t seq = newest[!first].seq + 1;
-  enum hf_err err_first = half_put(&run[first], seq, payload, true);
-  enum hf_err err_second = half_put(&run[!first], seq, payload, err_first == HF_OK);
+  enum hf_err err_first = half_put(&run[first], &newest[first], seq, payload, true);
+  enum hf_err err_second = half_put(&run[!first], &newest[!first], seq, payload, err_first == HF_OK);
   if (err_first != HF_OK && err_second != HF_OK) {
     return err_first;
   }

@@ -94,6 +94,7 @@ static enum hf_err begin(struct simflash *flash, uint32_t at, const uint8_t *in,
   if (flash->cut_at != 0 && flash->ops == flash->cut_at) {
     torn(flash, at, in, len);
     flash->dead = true;
+    flash->cuts++;
     return HF_E_IO;
   }
   uint32_t count = flash->fail_count == 0 ? 1 : flash->fail_count;
@@ -188,7 +189,8 @@ void simflash_copy(struct simflash *to, const struct simflash *from)
 void simflash_power_on(struct simflash *flash)
 {
   flash->dead = false;
-  flash->cut_at = 0;
+  flash->cut_at = flash->cut_after != 0 ? flash->ops + flash->cut_after : 0;
+  flash->cut_after = 0;
 }
 
 struct hf_area simflash_area(struct simflash *flash, uint32_t start, uint32_t size)

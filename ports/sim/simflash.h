@@ -28,6 +28,8 @@ struct simflash {
   uint8_t erased;
   uint32_t ops;        /**< programs and erases so far */
   uint32_t cut_at;     /**< power fails inside this one (1: the first); 0: never */
+  uint32_t cut_after;  /**< after the next simflash_power_on, power fails again at this operation; 0: not */
+  uint32_t cuts;       /**< that happened */
   uint32_t fail_at;    /**< this one returns HF_E_IO and does half its work; 0: never */
   uint32_t fail_count; /**< so many in a row from there on; 0 means 1 */
   bool fail_reads;     /**< every read returns HF_E_IO */
@@ -45,7 +47,7 @@ void simflash_init(struct simflash *flash, uint32_t size, uint32_t sector, uint3
 void simflash_free(struct simflash *flash);
 /** Same content and same rules remembered; counters and faults of `to` stay. Same geometry. */
 void simflash_copy(struct simflash *to, const struct simflash *from);
-/** Power is back; no cut is planned. */
+/** Power is back; `cut_after` becomes the next cut. */
 void simflash_power_on(struct simflash *flash);
 /** An area of it. */
 struct hf_area simflash_area(struct simflash *flash, uint32_t start, uint32_t size);

@@ -192,8 +192,8 @@ static bool matches(const struct hf_store *store, const struct model *model)
     uint8_t room[100];
     struct hf_buf out = hf_buf_init(room, sizeof room);
     enum hf_err err = hf_store_get(&out, store, key);
-    bool equal = model->there[key] ? err == HF_OK && hf_bytes_is(hf_buf_bytes(&out), model->value[key])
-                                   : err == HF_E_NOT_FOUND;
+    bool equal =
+        model->there[key] ? err == HF_OK && hf_bytes_is(hf_buf_bytes(&out), model->value[key]) : err == HF_E_NOT_FOUND;
     if (!equal) {
       return false;
     }

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Signing what a simulated server serves.
+ */
+#include "ports/sim/simrepo.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hf/wire/pubkey.h"
+
+enum { DAY = 86400, YEAR = 365 * DAY, FILE_CAP = 16384 };
+
+static void must(enum hf_err err, const char *what)
+{
+  if (err != HF_OK) {
+    fprintf(stderr, "simrepo: %s: %s\n", what, hf_err_name(err));
+    exit(1);
+  }
+}
+
+static struct hf_bytes keep(struct simrepo *repo, struct hf_bytes bytes)
+{
+  uint8_t *copy = malloc(bytes.len == 0 ? 1 : bytes.len);
+  if (copy == NULL || repo->blobs == SIMREPO_BLOBS_MAX) {
+    fputs("simrepo: no room\n", stderr);
+    exit(1);
+  }
+  memcpy(copy, bytes.at, bytes.len);
+  repo->blob[repo->blobs++] = copy;
+  return hf_bytes_init(copy, bytes.len);
+}
+
+static enum hf_err sign_message(void *ctx, struct hf_buf *sig, struct hf_bytes message)
+{
+  return hf_key_sign(sig, ctx, message);
+}
+
+static enum hf_err sign_digest(void *ctx, struct hf_buf *sig, const uint8_t digest[HF_SHA256_LEN])
+{
+  return hf_key_sign_digest(sig, ctx, digest);
+}
+
+static struct hf_pubkey public_of(const struct hf_key *key)
+{
+  struct hf_pubkey pub;
+  must(hf_key_public(&pub, key), "public key");
+  return pub;
+}
+
+static struct hf_bytes sign_file(struct simrepo *repo, struct hf_bytes body, struct hf_key *key)
+{
+  uint8_t *room = malloc(2 * FILE_CAP);
+  if (room == NULL) {
+    exit(1);
+  }
+  struct hf_buf out = hf_buf_init(room, FILE_CAP);
+  const struct hf_tufwrite_signer signer = {.pub = public_of(key), .sign = sign_message, .ctx = key};
+  must(hf_tufwrite_sign_file(&out, hf_buf_init(room + FILE_CAP, FILE_CAP), body, &signer, 1), "sign a file");
+  struct hf_bytes file = keep(repo, hf_buf_bytes(&out));
+  free(room);
+  return file;
+}
+
+static struct hf_bytes make_root(struct simrepo *repo, uint32_t version, struct hf_key *online, struct hf_key *targets,
+                                 int64_t now)
+{
+  const struct hf_pubkey keys[3] = {public_of(repo->root), public_of(online), public_of(targets)};
+  uint16_t targets_bit = online == targets ? 2 : 4;
+  const struct hf_tufwrite_root root = {.version = version,
+                                        .expires = now + 10 * (int64_t)YEAR,
+                                        .consistent_snapshot = true,
+                                        .keys = keys,
+                                        .key_count = online == targets ? 2 : 3,
+                                        .role = {[HF_TUF_ROOT] = {1, 1},
+                                                 [HF_TUF_TIMESTAMP] = {2, 1},
+                                                 [HF_TUF_SNAPSHOT] = {2, 1},
+                                                 [HF_TUF_TARGETS] = {targets_bit, 1}}};
+  uint8_t room[4096];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  must(hf_tufwrite_put_root(&body, &root), "root");
+  return sign_file(repo, hf_buf_bytes(&body), repo->root);
+}
+
+void simrepo_init(struct simrepo *repo, int64_t now)
+{
+  *repo = (struct simrepo){.root_version = 1};
+  struct hf_key **keys[] = {&repo->root, &repo->targets, &repo->online, &repo->director, &repo->image, &repo->stranger};
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    must(hf_key_new(keys[i], HF_KEY_P256), "new key");
+  }
+  repo->image_pub = public_of(repo->image);
+  repo->image_keys = (struct hf_image_keys){.key = &repo->image_pub, .count = 1};
+  repo->image_root = make_root(repo, 1, repo->online, repo->targets, now);
+  repo->director_root = make_root(repo, 1, repo->director, repo->director, now);
+}
+
+void simrepo_free(struct simrepo *repo)
+{
+  struct hf_key *keys[] = {repo->root, repo->targets, repo->online, repo->director, repo->image, repo->stranger};
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    hf_key_free(keys[i]);
+  }
+  for (size_t i = 0; i < repo->blobs; i++) {
+    free(repo->blob[i]);
+  }
+  *repo = (struct simrepo){0};
+}
+
+int simrepo_add(struct simrepo *repo, struct simrepo_image image)
+{
+  struct simrepo_image *slot = &repo->images[repo->count];
+  *slot = image;
+  struct hf_image_build build = {.has_counter = true,
+                                 .counter = image.counter,
+                                 .product = HF_LIT(SIMREPO_PRODUCT),
+                                 .component = HF_LIT(SIMREPO_COMPONENT),
+                                 .hardware_count = 1};
+  build.hardware[0] = hf_bytes_text(image.hardware != NULL ? image.hardware : SIMREPO_HARDWARE);
+  must(hf_version_parse(&build.version, hf_bytes_text(image.version), NULL), "version");
+  size_t cap = image.payload_len + HF_IMAGE_OVERHEAD_MAX;
+  uint8_t *room = malloc(cap + image.payload_len);
+  if (room == NULL) {
+    exit(1);
+  }
+  uint8_t *payload = room + cap;
+  uint32_t x = image.counter * 2654435761u + build.version.minor;
+  for (uint32_t i = 0; i < image.payload_len; i++) {
+    x = x * 1664525u + 1013904223u;
+    payload[i] = (uint8_t)(x >> 24);
+  }
+  struct hf_key *key = image.unsigned_key ? repo->stranger : repo->image;
+  const struct hf_image_signer signer = {.pub = public_of(key), .sign = sign_digest, .ctx = key};
+  struct hf_buf out = hf_buf_init(room, cap);
+  must(hf_image_sign(&out, &build, hf_bytes_init(payload, image.payload_len), &signer), "sign an image");
+  slot->file = keep(repo, hf_buf_bytes(&out));
+  free(room);
+  struct hf_image_source source = hf_image_source_init(&slot->file);
+  must(hf_image_parse(&slot->info, &source, NULL), "parse an image");
+  hf_sha256(slot->sha256, slot->file);
+  return repo->count++;
+}
+
+static struct hf_target_file target_file(const struct simrepo_image *image, struct hf_bytes path)
+{
+  struct hf_target_file file = {.path = path, .length = (uint32_t)image->file.len};
+  memcpy(file.sha256, image->sha256, HF_SHA256_LEN);
+  return file;
+}
+
+static struct hf_bytes put_path(struct hf_buf *out, const struct simrepo_image *image)
+{
+  size_t start = out->len;
+  hf_target_put_path(out, HF_LIT(SIMREPO_PRODUCT), &image->info.version, HF_LIT(SIMREPO_COMPONENT));
+  return hf_bytes_init(out->at + start, out->len - start);
+}
+
+static struct hf_bytes image_value(struct hf_buf *out, const struct simrepo_image *image, struct hf_bytes path)
+{
+  struct hf_target target = {.product = HF_LIT(SIMREPO_PRODUCT),
+                             .component = HF_LIT(SIMREPO_COMPONENT),
+                             .version = image->info.version,
+                             .from = hf_bytes_text(image->from != NULL ? image->from : "*"),
+                             .counter = image->counter,
+                             .security = image->security,
+                             .hardware_count = 1};
+  target.hardware[0] = hf_bytes_text(image->hardware != NULL ? image->hardware : SIMREPO_HARDWARE);
+  memcpy(target.image, image->info.digest, HF_SHA256_LEN);
+  struct hf_target_file file = target_file(image, path);
+  size_t start = out->len;
+  hf_target_put(out, &target, &file);
+  return hf_bytes_init(out->at + start, out->len - start);
+}
+
+static void serve(struct simworld *world, const char *folder, const char *name, uint32_t version, struct hf_bytes file)
+{
+  char path[HF_HTTP_PATH_MAX];
+  if (version == 0) {
+    snprintf(path, sizeof path, "%s%s.json", folder, name);
+  } else {
+    snprintf(path, sizeof path, "%s%u.%s.json", folder, version, name);
+  }
+  simworld_put(world, path, file);
+}
+
+/* What a repository serves beside its targets. */
+struct online_files {
+  const char *folder;
+  struct hf_key *key;
+  uint32_t version;
+  int64_t expires;
+};
+
+static void serve_online(struct simrepo *repo, struct simworld *world, const struct online_files *files,
+                         struct hf_bytes targets)
+{
+  uint8_t room[2048];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  must(hf_tufwrite_put_snapshot(&body, files->version, files->expires, files->version, targets), "snapshot");
+  struct hf_bytes snapshot = sign_file(repo, hf_buf_bytes(&body), files->key);
+  body = hf_buf_init(room, sizeof room);
+  must(hf_tufwrite_put_timestamp(&body, files->version, files->expires, files->version, snapshot), "timestamp");
+  serve(world, files->folder, "targets", files->version, targets);
+  serve(world, files->folder, "snapshot", files->version, snapshot);
+  serve(world, files->folder, "timestamp", 0, sign_file(repo, hf_buf_bytes(&body), files->key));
+}
+
+static void serve_image(struct simworld *world, const struct simrepo_image *image, struct hf_bytes path)
+{
+  char url[HF_HTTP_PATH_MAX];
+  struct hf_buf out = hf_buf_init(url, sizeof url);
+  hf_buf_put_text(&out, "/repo/targets/");
+  hf_target_put_url(&out, path, image->sha256, true);
+  must(hf_buf_terminate(&out), "url");
+  simworld_put(world, url, image->file);
+}
+
+void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now)
+{
+  uint8_t *room = malloc(2 * FILE_CAP);
+  if (room == NULL) {
+    exit(1);
+  }
+  struct hf_buf text = hf_buf_init(room, FILE_CAP);
+  struct hf_tufwrite_entry entries[SIMREPO_IMAGES_MAX];
+  for (int i = 0; i < repo->count; i++) {
+    entries[i].path = put_path(&text, &repo->images[i]);
+    entries[i].value = image_value(&text, &repo->images[i], entries[i].path);
+    serve_image(world, &repo->images[i], entries[i].path);
+  }
+  int64_t offline = repo->offline_expires != 0 ? repo->offline_expires : now + YEAR;
+  int64_t online = repo->online_expires != 0 ? repo->online_expires : now + DAY;
+  repo->image_version++;
+  struct hf_buf body = hf_buf_init(room + FILE_CAP, FILE_CAP);
+  must(hf_tufwrite_put_targets(&body, repo->image_version, offline, entries, (size_t)repo->count), "targets");
+  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->targets);
+  free(room);
+  const struct online_files files = {"/repo/metadata/", repo->online, repo->image_version, online};
+  serve_online(repo, world, &files, targets);
+  serve(world, "/repo/metadata/", "root", 1, repo->image_root);
+  serve(world, "/director/", "root", 1, repo->director_root);
+}
+
+void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now)
+{
+  uint8_t room[4096];
+  uint8_t text_room[1024];
+  struct hf_buf text = hf_buf_init(text_room, sizeof text_room);
+  struct hf_bytes id = hf_bytes_text(device != NULL ? device : SIMREPO_DEVICE);
+  struct hf_tufwrite_entry entry = {0};
+  if (image != SIMREPO_NOTHING) {
+    const struct simrepo_image *wanted = &repo->images[image];
+    entry.path = put_path(&text, wanted);
+    const struct hf_target_order order = {
+        .component = HF_LIT(SIMREPO_COMPONENT),
+        .device = id,
+        .hardware = hf_bytes_text(wanted->hardware != NULL ? wanted->hardware : SIMREPO_HARDWARE),
+        .counter = wanted->counter};
+    struct hf_target_file file = target_file(wanted, entry.path);
+    size_t start = text.len;
+    hf_target_order_put(&text, &order, &file);
+    entry.value = hf_bytes_init(text.at + start, text.len - start);
+  }
+  repo->director_version++;
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  must(hf_tufwrite_put_director(&body, repo->director_version, now + 7 * DAY, id, &entry,
+                                image == SIMREPO_NOTHING ? 0 : 1),
+       "director targets");
+  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director);
+  const struct online_files files = {"/director/", repo->director, repo->director_version, now + 7 * DAY};
+  serve_online(repo, world, &files, targets);
+}
+
+void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now)
+{
+  hf_key_free(repo->online);
+  must(hf_key_new(&repo->online, HF_KEY_P256), "new key");
+  repo->root_version++;
+  struct hf_bytes root = make_root(repo, repo->root_version, repo->online, repo->targets, now);
+  serve(world, "/repo/metadata/", "root", repo->root_version, root);
+}

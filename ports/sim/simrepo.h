@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * Two small repositories, signed for real: images, image repository and director, served by a simworld. For tests.
+ */
+#ifndef PORTS_SIM_SIMREPO_H
+#define PORTS_SIM_SIMREPO_H
+
+#include "hf/crypto/key.h"
+#include "hf/wire/image.h"
+#include "hf/wire/tufwrite.h"
+#include "ports/sim/simworld.h"
+
+#define SIMREPO_IMAGES_MAX 8
+#define SIMREPO_BLOBS_MAX 64
+#define SIMREPO_PRODUCT "thermostat"
+#define SIMREPO_COMPONENT "main"
+#define SIMREPO_HARDWARE "thermo-a"
+#define SIMREPO_DEVICE "T-0001"
+/** No order: the director wants nothing. */
+#define SIMREPO_NOTHING (-1)
+
+/** An image and what the release says about it. */
+struct simrepo_image {
+  const char *version;
+  const char *from;     /**< NULL: "*" */
+  const char *hardware; /**< NULL: SIMREPO_HARDWARE */
+  uint32_t counter;
+  uint32_t payload_len;
+  bool security;
+  bool unsigned_key; /**< signed with a key the device does not know */
+  /* filled by simrepo_add */
+  struct hf_bytes file;
+  struct hf_image_info info;
+  uint8_t sha256[HF_SHA256_LEN];
+};
+
+struct simrepo {
+  struct hf_key *root, *targets, *online, *director, *image, *stranger;
+  struct hf_pubkey image_pub;
+  struct hf_image_keys image_keys;
+  struct simrepo_image images[SIMREPO_IMAGES_MAX];
+  int count;
+  uint32_t root_version;  /**< of the image repository; keys of `online` change with it */
+  uint32_t image_version; /**< targets, snapshot and timestamp rise together */
+  uint32_t director_version;
+  int64_t offline_expires; /**< image targets; 0: one year after the time of publishing */
+  int64_t online_expires;  /**< timestamp and snapshot; 0: one day */
+  struct hf_bytes image_root, director_root;
+  void *blob[SIMREPO_BLOBS_MAX]; /**< owned */
+  size_t blobs;
+};
+
+/** Make keys and first roots. Exits on failure: it is a test. */
+void simrepo_init(struct simrepo *repo, int64_t now);
+void simrepo_free(struct simrepo *repo);
+/** Build, sign and list an image; returns its index. */
+int simrepo_add(struct simrepo *repo, struct simrepo_image image);
+/** Sign image repository metadata over all images and serve it, the images and the roots. */
+void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now);
+/** Sign a director order for an image, or for nothing, and serve it. `device` NULL: SIMREPO_DEVICE. */
+void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now);
+/** New online keys in a new root of the image repository; publish again afterwards. */
+void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now);
+
+#endif
