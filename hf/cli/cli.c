@@ -113,7 +113,7 @@ static int dispatch(int argc, char **argv)
   return command == NULL ? refuse_verb(group, argc > 2 ? argv[2] : NULL) : run_command(command, argc - 3, argv + 3);
 }
 
-int hf_help_run(const struct hf_call *call)
+int hf_cmd_help(const struct hf_call *call)
 {
   if (hf_args_has(call, "mdoc")) {
     hf_manual_print(stdout);

@@ -10,7 +10,7 @@
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 #define NAME_WIDTH 11
 
-int hf_device_list(const struct hf_call *call)
+int hf_cmd_device_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
       {"DEVICE", "id", HF_CELL_TEXT},     {"PRODUCT", "product", HF_CELL_TEXT},   {"HARDWARE", "hardware", HF_CELL_TEXT},
@@ -121,7 +121,7 @@ static int ask_device(struct hf_client *client, json_t **device, const char *id,
   return code;
 }
 
-int hf_device_show(const struct hf_call *call)
+int hf_cmd_device_show(const struct hf_call *call)
 {
   struct hf_client *client;
   json_t *device = NULL;
@@ -162,16 +162,16 @@ static int change(const struct hf_call *call, const char *verb)
   return hf_ask_reason(call, &path, print_blocked);
 }
 
-int hf_device_block(const struct hf_call *call) { return change(call, "block"); }
+int hf_cmd_device_block(const struct hf_call *call) { return change(call, "block"); }
 
-int hf_device_unblock(const struct hf_call *call) { return change(call, "unblock"); }
+int hf_cmd_device_unblock(const struct hf_call *call) { return change(call, "unblock"); }
 
 static void print_changed(const json_t *device)
 {
   print_attributes(device);
 }
 
-int hf_device_attributes(const struct hf_call *call)
+int hf_cmd_device_attributes(const struct hf_call *call)
 {
   struct hf_client_path path;
   json_t *body = json_object();
@@ -206,7 +206,7 @@ static void print_enrol_token(const json_t *token)
   hf_note("It is shown this once, and works once.");
 }
 
-int hf_device_enrol_token(const struct hf_call *call)
+int hf_cmd_device_enrol_token(const struct hf_call *call)
 {
   struct hf_client_path path;
   uint64_t expires;

@@ -223,7 +223,7 @@ static enum hf_err write_image(const struct hf_call *call, const struct hf_image
   return err;
 }
 
-int hf_image_sign_run(const struct hf_call *call)
+int hf_cmd_image_sign(const struct hf_call *call)
 {
   struct hf_image_build build = {.flags = 0};
   uint32_t sizes[2] = {0, 8}; /* slot, align */
@@ -297,7 +297,7 @@ static enum hf_err verify(const struct hf_call *call, const struct hf_blob *file
   return fit_check(call->operands[0], info.total_len, sizes);
 }
 
-int hf_image_verify_run(const struct hf_call *call)
+int hf_cmd_image_verify(const struct hf_call *call)
 {
   char key_path[HF_PATH_MAX];
   struct hf_pubkey pub;
@@ -324,7 +324,7 @@ int hf_image_verify_run(const struct hf_call *call)
 
 /* ---- info ---- */
 
-int hf_image_info_run(const struct hf_call *call)
+int hf_cmd_image_info(const struct hf_call *call)
 {
   struct hf_blob file;
   enum hf_err err = hf_disk_get(&file, call->operands[0], HF_IMAGE_FILE_MAX);

@@ -174,7 +174,7 @@ static int make(struct hf_founding *to, const struct hf_call *call, const struct
   return HF_EXIT_DONE;
 }
 
-int hf_init_run(const struct hf_call *call)
+int hf_cmd_init(const struct hf_call *call)
 {
   struct hf_founding to = {.now = (int64_t)time(NULL)};
   struct hf_passphrase passphrase = {.len = 0};

@@ -25,7 +25,7 @@ static void print_product(const json_t *product)
   hf_field_print("hardware", 8, hf_member_list(product, "hardware"));
 }
 
-int hf_product_add(const struct hf_call *call)
+int hf_cmd_product_add(const struct hf_call *call)
 {
   struct hf_client_path path;
   const char *name = call->operands[0];
@@ -47,7 +47,7 @@ int hf_product_add(const struct hf_call *call)
   return hf_ask(call, "POST", &path, body, print_product);
 }
 
-int hf_product_list(const struct hf_call *call)
+int hf_cmd_product_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {{"PRODUCT", "name", HF_CELL_TEXT},
                                              {"TITLE", "title", HF_CELL_TEXT},
@@ -85,7 +85,7 @@ static void path_to(struct hf_client_path *path, const char *start, const char *
   }
 }
 
-int hf_group_add(const struct hf_call *call)
+int hf_cmd_group_add(const struct hf_call *call)
 {
   struct hf_client_path path;
   json_t *body = json_pack("{s:s, s:s}", "name", call->operands[0], "query", call->operands[1]);
@@ -96,7 +96,7 @@ int hf_group_add(const struct hf_call *call)
   return hf_ask(call, "POST", &path, body, print_group);
 }
 
-int hf_group_list(const struct hf_call *call)
+int hf_cmd_group_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
       {"GROUP", "name", HF_CELL_TEXT}, {">DEVICES", "members", HF_CELL_TEXT}, {"QUERY", "query", HF_CELL_TEXT}};
@@ -106,14 +106,14 @@ int hf_group_list(const struct hf_call *call)
   return hf_ask_list(call, &path, &list);
 }
 
-int hf_group_show(const struct hf_call *call)
+int hf_cmd_group_show(const struct hf_call *call)
 {
   struct hf_client_path path;
   path_to(&path, "/groups", call->operands[0], NULL);
   return hf_ask(call, "GET", &path, NULL, print_group);
 }
 
-int hf_group_remove(const struct hf_call *call)
+int hf_cmd_group_remove(const struct hf_call *call)
 {
   struct hf_client_path path;
   path_to(&path, "/groups", call->operands[0], NULL);
@@ -131,7 +131,7 @@ static void print_token(const json_t *token)
   hf_note("It is shown this once.");
 }
 
-int hf_token_create(const struct hf_call *call)
+int hf_cmd_token_create(const struct hf_call *call)
 {
   struct hf_client_path path;
   uint64_t expires;
@@ -154,7 +154,7 @@ int hf_token_create(const struct hf_call *call)
   return hf_ask(call, "POST", &path, body, print_token);
 }
 
-int hf_token_list(const struct hf_call *call)
+int hf_cmd_token_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {{">ID", "id", HF_CELL_TEXT},           {"NAME", "name", HF_CELL_TEXT},
                                              {"SCOPES", "scopes", HF_CELL_LIST},    {"BY", "by", HF_CELL_TEXT},
@@ -165,7 +165,7 @@ int hf_token_list(const struct hf_call *call)
   return hf_ask_list(call, &path, &list);
 }
 
-int hf_token_revoke(const struct hf_call *call)
+int hf_cmd_token_revoke(const struct hf_call *call)
 {
   struct hf_client_path path;
   path_to(&path, "/tokens", call->operands[0], NULL);

@@ -22,7 +22,7 @@
 
 /* ---- list, show ---- */
 
-int hf_release_list(const struct hf_call *call)
+int hf_cmd_release_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
       {"PRODUCT", "product", HF_CELL_TEXT},   {"VERSION", "version", HF_CELL_TEXT}, {"SECURITY", "security", HF_CELL_TEXT},
@@ -52,7 +52,7 @@ static void print_release(const json_t *release)
   hf_rows_print(json_object_get(release, "targets"), columns, COUNT(columns));
 }
 
-int hf_release_show(const struct hf_call *call)
+int hf_cmd_release_show(const struct hf_call *call)
 {
   struct hf_client_path path;
   hf_client_path_init(&path, "/releases");
@@ -526,7 +526,7 @@ static int create(struct order *order, const struct hf_call *call, const char *o
   return code;
 }
 
-int hf_release_create(const struct hf_call *call)
+int hf_cmd_release_create(const struct hf_call *call)
 {
   char offline[HF_PATH_MAX];
   struct order order = {.count = 0};

@@ -70,7 +70,7 @@ static void print_started(const json_t *rollout)
   printf("Follow it: holdfast rollout show %s --watch\n", hf_member(rollout, "id"));
 }
 
-int hf_rollout_start(const struct hf_call *call)
+int hf_cmd_rollout_start(const struct hf_call *call)
 {
   struct hf_client_path path;
   uint64_t success;
@@ -98,7 +98,7 @@ int hf_rollout_start(const struct hf_call *call)
 
 /* ---- list, show ---- */
 
-int hf_rollout_list(const struct hf_call *call)
+int hf_cmd_rollout_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
       {">ID", "id", HF_CELL_TEXT},        {"PRODUCT", "product", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT},
@@ -253,7 +253,7 @@ static int show(struct hf_client *client, const struct hf_call *call)
   }
 }
 
-int hf_rollout_show(const struct hf_call *call)
+int hf_cmd_rollout_show(const struct hf_call *call)
 {
   struct hf_client *client;
   int code = hf_client_open(&client, call);
@@ -281,8 +281,8 @@ static int steer(const struct hf_call *call, const char *verb)
   return hf_ask_reason(call, &path, print_steered);
 }
 
-int hf_rollout_pause(const struct hf_call *call) { return steer(call, "pause"); }
+int hf_cmd_rollout_pause(const struct hf_call *call) { return steer(call, "pause"); }
 
-int hf_rollout_resume(const struct hf_call *call) { return steer(call, "resume"); }
+int hf_cmd_rollout_resume(const struct hf_call *call) { return steer(call, "resume"); }
 
-int hf_rollout_abort(const struct hf_call *call) { return steer(call, "abort"); }
+int hf_cmd_rollout_abort(const struct hf_call *call) { return steer(call, "abort"); }

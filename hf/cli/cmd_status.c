@@ -71,7 +71,7 @@ static void print_overview(const json_t *overview)
   print_freshness(json_object_get(overview, "metadata"));
 }
 
-int hf_status_run(const struct hf_call *call)
+int hf_cmd_status(const struct hf_call *call)
 {
   struct hf_client_path path;
   hf_client_path_init(&path, "/overview");

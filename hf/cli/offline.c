@@ -128,7 +128,7 @@ static enum hf_err from_terminal(struct hf_passphrase *passphrase, const struct 
   if (terminal < 0) {
     hf_complain(NULL, "give --passphrase-file FILE, or set HOLDFAST_PASSPHRASE",
                 "a passphrase is needed, and there is no terminal to ask on");
-    return HF_E_NOT_FOUND;
+    return HF_E_STATE;
   }
   enum hf_err err = ask(passphrase, terminal, source->prompt);
   if (err == HF_OK && source->confirm) {

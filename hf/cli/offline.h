@@ -42,7 +42,7 @@ struct hf_passphrase_source {
 /**
  * Get a passphrase: the file, else HOLDFAST_PASSPHRASE, else the terminal with echo off.
  * @param passphrase  fills; wipe with hf_passphrase_clear
- * @return HF_OK; HF_E_INPUT: weak, empty or not equal when confirmed; HF_E_NOT_FOUND: no source (no terminal either);
+ * @return HF_OK; HF_E_INPUT: weak, empty or not equal when confirmed; HF_E_STATE: no source (no terminal either);
  *         HF_E_IO: the file cannot be read. Each after a message on standard error.
  */
 HF_MUST enum hf_err hf_passphrase_get(struct hf_passphrase *passphrase, const struct hf_passphrase_source *source);

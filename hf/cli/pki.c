@@ -295,7 +295,10 @@ enum hf_err hf_pki_request_check(struct hf_pki_factory *factory, struct hf_bytes
 static bool factory_fill(X509 *leaf, X509 *ca, const struct hf_pki_factory *factory, X509_REQ *request)
 {
   X509_NAME *subject = X509_get_subject_name(leaf);
-  return name_put(subject, NID_organizationName, factory->organisation) &&
+  char organisation[4 * 64 + 1];
+  return X509_NAME_get_text_by_NID(X509_get_subject_name(ca), NID_organizationName, organisation,
+                                   sizeof organisation) > 0 &&
+         name_put(subject, NID_organizationName, organisation) &&
          name_put(subject, NID_organizationalUnitName, factory->product) &&
          name_put(subject, NID_description, factory->hardware) && name_put(subject, NID_commonName, factory->device) &&
          name_put(subject, NID_serialNumber, factory->device) &&

@@ -38,7 +38,6 @@ HF_MUST enum hf_err hf_pki_put_server(struct hf_buf *pem, const struct hf_key *k
 
 /** A factory certificate to be (docs/spec/factory.md). */
 struct hf_pki_factory {
-  const char *organisation;
   char device[HF_DEVICE_ID_MAX + 1]; /**< filled by hf_pki_request_check */
   const char *product;
   const char *hardware;
@@ -52,7 +51,7 @@ struct hf_pki_factory {
  * @return HF_OK; HF_E_INPUT: no request, no usable id, another product; HF_E_DENIED: its signature is wrong
  */
 HF_MUST enum hf_err hf_pki_request_check(struct hf_pki_factory *factory, struct hf_bytes request, const char **what);
-/** Append the factory certificate for that request, PEM. */
+/** Append the factory certificate for that request, PEM; its organisation is the issuer's. */
 HF_MUST enum hf_err hf_pki_put_factory(struct hf_buf *pem, const struct hf_pki_factory *factory,
                                        struct hf_bytes request, const struct hf_pki_issuer *issuer,
                                        struct hf_pki_validity validity);

@@ -125,7 +125,7 @@ struct hf_table *hf_table_new(const char *const *headings, size_t columns)
   HF_ASSERT(table != NULL && columns > 0);
   table->columns = columns;
   for (size_t i = 0; i < columns; i++) {
-    hf_table_put_tone(table, headings[i], HF_TONE_STRONG);
+    hf_table_put_tone(table, headings[i][0] == 0 ? " " : headings[i], HF_TONE_STRONG);
   }
   return table;
 }
