@@ -40,7 +40,7 @@ struct hf_json_walk {
  * @param root  fills; borrows `text`
  * @param text  borrows; the whole file
  * @param why   fills at failure: rule and offset; may be NULL
- * @return HF_OK or HF_E_INPUT. Device, server; stack about 500 bytes; no heap; no recursion.
+ * @return HF_OK or HF_E_INPUT. Device, server; stack under 700 bytes; no heap; no recursion.
  */
 HF_MUST enum hf_err hf_json_parse(struct hf_json *root, struct hf_bytes text, struct hf_why *why);
 
@@ -87,7 +87,7 @@ struct hf_json_sink {
  * Members that Holdfast does not know are kept: they are under the signature too.
  * @param sink   called with short runs; a hash is the usual one
  * @param value  from a text that hf_json_parse has checked; borrows
- * @return HF_OK, or HF_E_SPACE when the sink stopped. Without heap or recursion; stack about 700 bytes.
+ * @return HF_OK, or HF_E_SPACE when the sink stopped. Without heap or recursion; stack under 900 bytes.
  */
 HF_MUST enum hf_err hf_json_canonical(struct hf_json_sink sink, struct hf_json value);
 

@@ -30,7 +30,7 @@ struct hf_csr_signer {
  * @param pub      borrows; the public half of the key that `signer` uses
  * @param signer   called once
  * @return HF_OK; HF_E_INPUT: a name that hf/wire/names.h refuses, or no P-256 key; HF_E_SPACE; or what `sign` returned.
- *         Device; no heap; stack about 1.3 KB.
+ *         Device; no heap; stack about 2 KB.
  */
 HF_MUST enum hf_err hf_csr_encode(struct hf_buf *out, const struct hf_csr_subject *subject, const struct hf_pubkey *pub,
                                   struct hf_csr_signer signer);
