@@ -21,6 +21,7 @@ struct hf_setup {
   char people_host[264];     /**< host of the people listener as configured, for the Host check */
   unsigned fronts;
   bool sandbox;
+  bool log_requests; /**< a line for every request of a device, not only for refused ones */
   bool people_tls;     /**< the people listener is not on loopback */
   int devices_socket;  /**< listening */
   int people_socket;   /**< listening */

@@ -177,6 +177,7 @@ static enum hf_err fill_setup(struct hf_setup *setup, const char *dir, const str
     return HF_E_SPACE;
   }
   setup->sandbox = !options->no_sandbox;
+  setup->log_requests = options->log_requests;
   setup->fronts = options->workers != 0 ? options->workers : core_count();
   if (setup->fronts > HF_FRONTS_MAX) {
     setup->fronts = HF_FRONTS_MAX;
@@ -263,7 +264,8 @@ static int usage(const char *what, const char *word)
   if (what != NULL) {
     fprintf(stderr, "holdfast serve: %s%s%s\n", what, word == NULL ? "" : " ", word == NULL ? "" : word);
   }
-  fprintf(stderr, "usage: holdfast serve DIR [--devices ADDR:PORT] [--people ADDR:PORT] [--workers N] [--no-sandbox]\n");
+  fprintf(stderr, "usage: holdfast serve DIR [--devices ADDR:PORT] [--people ADDR:PORT] [--workers N]\n"
+                  "       [--log-requests] [--no-sandbox]\n");
   return 2;
 }
 
@@ -286,6 +288,7 @@ static int help(void)
          "  --devices ADDR:PORT  where devices connect (default: as in DIR/holdfast.json)\n"
          "  --people ADDR:PORT   console and REST; plain HTTP on a loopback address, TLS otherwise\n"
          "  --workers N          front processes, 1 to %d (default: one for each core)\n"
+         "  --log-requests       log every request of a device, not only refused ones\n"
          "  --no-sandbox         run without Landlock and seccomp; the console says so\n",
          HF_FRONTS_MAX);
   return 0;
@@ -318,6 +321,8 @@ int hf_serve_main(int argc, char **argv)
     }
     if (strcmp(argv[i], "--no-sandbox") == 0) {
       options.no_sandbox = true;
+    } else if (strcmp(argv[i], "--log-requests") == 0) {
+      options.log_requests = true;
     } else if ((value = option_value(argc, argv, &i, "--devices")) != NULL) {
       options.devices = value;
     } else if ((value = option_value(argc, argv, &i, "--people")) != NULL) {

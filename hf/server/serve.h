@@ -15,6 +15,7 @@ struct hf_serve_options {
   const char *devices; /**< ADDR:PORT of the device listener; NULL: as in holdfast.json */
   const char *people;  /**< ADDR:PORT of the people listener; NULL: as in holdfast.json */
   unsigned workers;    /**< front processes; 0: one for each core */
+  bool log_requests;   /**< a line on standard error for every request of a device, not only for refused ones */
   bool no_sandbox;     /**< run without Landlock and seccomp; GET /health says so */
 };
 
@@ -27,7 +28,8 @@ struct hf_serve_options {
  */
 int hf_serve_run(const char *dir, const struct hf_serve_options *options);
 
-/** `holdfast serve DIR [--devices A:P] [--people A:P] [--workers N] [--no-sandbox]`; argv[1] is "serve". 2: wrong usage. */
+/** `holdfast serve DIR [--devices A:P] [--people A:P] [--workers N] [--log-requests]
+ * [--no-sandbox]`; argv[1] is "serve". 2: wrong usage. */
 int hf_serve_main(int argc, char **argv);
 
 #endif
