@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 #include "hf/base/assert.h"
 
@@ -14,6 +15,7 @@
 #define RETRY_AFTER_MAX_S 86400u
 /* What comes with a status that is not 200 or 206 is read, for the connection's sake, and dropped. */
 #define ERROR_BODY_MAX 65536u
+#define PACE_SLICE_MS 100u
 /* TLS 1.2 for small servers and old proxies; 1.3 picks its own suites, all of them fine. */
 #define CIPHERS "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
 
@@ -152,40 +154,18 @@ static enum hf_err begin_body(struct hf_https *https)
 {
   long status = 0;
   https->begun = true;
+  https->pace_ms = hf_port_uptime_ms();
   (void)curl_easy_getinfo(https->curl, CURLINFO_RESPONSE_CODE, &status);
   https->reply->status = (int)status;
   if (status != 206) {
     return HF_OK;
   }
   if (https->range_from == UINT64_MAX || https->range_from != https->request->range_from) {
-    put_detail(https, "the server's partial reply does not start where it was asked to");
+    https->objection = "the server's partial reply does not start where it was asked to";
     return HF_E_AGAIN;
   }
   https->reply->range_from = https->range_from;
   return HF_OK;
-}
-
-static size_t take_body(char *at, size_t size, size_t count, void *ctx)
-{
-  struct hf_https *https = ctx;
-  size_t len = size * count;
-  if (!https->begun) {
-    https->sink_err = begin_body(https);
-  }
-  bool good = wanted(https->reply->status);
-  uint64_t max = good ? https->request->max_len : ERROR_BODY_MAX;
-  if (https->sink_err == HF_OK && len > max - https->body_len) {
-    put_detail(https, "the server sent more than was asked for");
-    https->sink_err = HF_E_SPACE;
-  }
-  if (https->sink_err == HF_OK && good && https->sink.put != NULL) {
-    https->sink_err = https->sink.put(https->sink.ctx, hf_bytes_init(at, len));
-  }
-  if (https->sink_err != HF_OK) {
-    return 0; /* libcurl: CURLE_WRITE_ERROR */
-  }
-  https->body_len += len;
-  return len;
 }
 
 static int wait_hook(void *ctx, curl_off_t total_down, curl_off_t down, curl_off_t total_up, curl_off_t up)
@@ -199,9 +179,56 @@ static int wait_hook(void *ctx, curl_off_t total_down, curl_off_t down, curl_off
   return https->spec.wait == NULL || https->spec.wait(https->spec.ctx) ? 0 : 1;
 }
 
+/* libcurl's own limit looks away for up to a megabyte and a half at a time, which is a whole image here. Not reading is
+ * what slows the other side down. */
+static bool keep_pace(struct hf_https *https, size_t len)
+{
+  uint64_t due_ms = https->pace_ms + (uint64_t)len * 1000u / https->spec.rate_max;
+  https->pace_ms = due_ms;
+  for (;;) {
+    uint64_t now = hf_port_uptime_ms();
+    if (now >= due_ms) {
+      return true;
+    }
+    uint64_t slice = due_ms - now < PACE_SLICE_MS ? due_ms - now : PACE_SLICE_MS;
+    (void)nanosleep(&(struct timespec){.tv_nsec = (long)slice * 1000000L}, NULL);
+    if (wait_hook(https, 0, 0, 0, 0) != 0) {
+      return false;
+    }
+  }
+}
+
+static size_t take_body(char *at, size_t size, size_t count, void *ctx)
+{
+  struct hf_https *https = ctx;
+  size_t len = size * count;
+  if (!https->begun) {
+    https->sink_err = begin_body(https);
+  }
+  bool good = wanted(https->reply->status);
+  uint64_t max = good ? https->request->max_len : ERROR_BODY_MAX;
+  if (https->sink_err == HF_OK && len > max - https->body_len) {
+    https->objection = "the server sent more than was asked for";
+    https->sink_err = HF_E_SPACE;
+  }
+  if (https->sink_err == HF_OK && good && https->spec.rate_max > 0 && !keep_pace(https, len)) {
+    https->sink_err = HF_E_AGAIN;
+  }
+  if (https->sink_err == HF_OK && good && https->sink.put != NULL) {
+    https->sink_err = https->sink.put(https->sink.ctx, hf_bytes_init(at, len));
+  }
+  if (https->sink_err != HF_OK) {
+    return 0; /* libcurl: CURLE_WRITE_ERROR */
+  }
+  https->body_len += len;
+  return len;
+}
+
 static enum hf_err explain(struct hf_https *https, CURLcode code)
 {
-  if (https->detail[0] == '\0') {
+  if (https->objection != NULL) {
+    put_detail(https, https->objection); /* libcurl only knows that we did not take the body */
+  } else if (https->detail[0] == '\0') {
     put_detail(https, curl_easy_strerror(code));
   }
   switch (code) {
@@ -263,6 +290,7 @@ static void begin_request(struct hf_https *https, struct hf_http_reply *reply, c
   https->body_len = 0;
   https->range_from = UINT64_MAX;
   https->begun = false;
+  https->objection = NULL;
   https->alert = -1;
   https->bad_dates = false;
   https->detail[0] = '\0';
@@ -339,7 +367,6 @@ static bool set_rules(CURL *curl, struct hf_https *https)
   SET(CURLOPT_TIMEOUT, (long)spec->deadline_s);
   SET(CURLOPT_LOW_SPEED_LIMIT, (long)spec->rate_min);
   SET(CURLOPT_LOW_SPEED_TIME, (long)spec->rate_window_s);
-  SET(CURLOPT_MAX_RECV_SPEED_LARGE, (curl_off_t)spec->rate_max);
   SET(CURLOPT_HTTPAUTH, (long)CURLAUTH_BASIC);
   return good;
 }

@@ -53,8 +53,10 @@ struct hf_https {
   struct hf_sink sink;
   enum hf_err sink_err;
   uint64_t body_len;
-  uint64_t range_from; /* what Content-Range said, or UINT64_MAX */
-  bool begun;          /* the body has begun: status and range are known */
+  uint64_t range_from;   /* what Content-Range said, or UINT64_MAX */
+  const char *objection; /* why we stopped it, borrowed */
+  uint64_t pace_ms;      /* when what was taken so far would have come at rate_max */
+  bool begun;            /* the body has begun: status and range are known */
 };
 
 /** The context is a `struct hf_https`. Only bodies of 200 and 206 reach the sink, and `reply->status` and
