@@ -58,13 +58,13 @@ int64_t hf_clock_now(const struct hf_clock *clock)
 
 bool hf_clock_known(const struct hf_clock *clock) { return clock->told != 0 || hf_port_time() >= clock->floor; }
 
-/* Let the floor follow the time as far as the ceiling allows. */
+/* Let the floor follow the time, unless it is beyond the ceiling: then somebody's clock is wrong and nothing is kept.
+ */
 static enum hf_err raise_floor(struct hf_clock *clock, struct hf_store *store, bool write)
 {
   if (clock->told != 0) {
     int64_t now = hf_clock_now(clock);
-    int64_t to = now < clock->ceiling ? now : clock->ceiling;
-    clock->floor = to > clock->floor ? to : clock->floor;
+    clock->floor = now > clock->floor && now <= clock->ceiling ? now : clock->floor;
   }
   return write || clock->floor - clock->stored >= HF_CLOCK_STEP_S ? save(clock, store) : HF_OK;
 }

@@ -3,8 +3,8 @@
  *
  * A floor that never falls (build time, and server time as far as offline-signed metadata vouches for it) and, within a
  * boot, the time the server told over TLS, moved on by the uptime counter. Server time beyond the ceiling, the expiry
- * of offline-signed metadata, is used until the next boot but never stored: a server that lies about 2100 cannot lock a
- * device out for ever (docs/spec/update.md).
+ * of offline-signed metadata, is used until the next boot or the next word but never kept: a server whose clock says
+ * 2100 cannot lock a device out (docs/spec/update.md).
  */
 #ifndef HF_DEVICE_CLOCK_H
 #define HF_DEVICE_CLOCK_H
@@ -17,7 +17,7 @@
 struct hf_clock {
   int64_t floor;    /**< seconds since 1970 */
   int64_t stored;   /**< the floor on flash, at most HF_CLOCK_STEP_S behind */
-  int64_t ceiling;  /**< the floor does not rise beyond; stored */
+  int64_t ceiling;  /**< the floor follows no time beyond; stored */
   int64_t build;    /**< the lowest floor of all */
   int64_t told;     /**< last server time of this boot, 0: none */
   uint64_t told_ms; /**< uptime when it was told */
@@ -39,7 +39,7 @@ bool hf_clock_known(const struct hf_clock *clock);
  * @return HF_OK; HF_E_INPUT: not taken; else what the store returned, and taken for this boot only */
 HF_MUST enum hf_err hf_clock_put_server(struct hf_clock *clock, struct hf_store *store, int64_t seconds);
 
-/** Metadata signed offline was verified and is good until `expires`: the floor may rise up to there. */
+/** Metadata signed offline was verified and is good until `expires`: the floor may follow the time up to there. */
 HF_MUST enum hf_err hf_clock_put_signed(struct hf_clock *clock, struct hf_store *store, int64_t expires);
 
 /** The offline keys replaced the online ones: what those vouched for is void, the floor falls back to the build time
