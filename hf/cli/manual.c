@@ -105,28 +105,60 @@ void hf_help_print(FILE *file, const struct hf_command *command)
 
 /* ---- mdoc ---- */
 
-/* Text as mdoc takes it: no line may begin with a dot or an apostrophe, and a backslash starts an escape. */
+/* One word as mdoc takes it: a backslash starts an escape, and no line may begin with a dot or an apostrophe. */
+static void mdoc_word(FILE *file, const char *word, int len, bool first)
+{
+  if (first && (*word == '.' || *word == '\'')) {
+    fputs("\\&", file);
+  }
+  for (int i = 0; i < len; i++) {
+    if (word[i] == '\\' || word[i] == '-') {
+      fputs(word[i] == '-' ? "\\-" : "\\e", file);
+    } else {
+      fputc(word[i], file);
+    }
+  }
+}
+
+/* Text in lines that an editor shows whole; a sentence ends its line, so that the formatter sets the space after it. */
 static void mdoc_text(FILE *file, const char *text)
 {
-  bool first = true;
-  for (; *text != 0; text++) {
-    if (first && (*text == '.' || *text == '\'')) {
-      fputs("\\&", file);
+  int column = 0;
+  while (*text != 0) {
+    int len = (int)strcspn(text, " ");
+    bool full = column + len > 72;
+    if (column > 0) {
+      fputc(full ? '\n' : ' ', file);
     }
-    if (*text == '\\') {
-      fputs("\\e", file);
-    } else if (*text == '-') {
-      fputs("\\-", file);
-    } else {
-      fputc(*text, file);
-    }
-    first = false;
-    /* A sentence ends its line, so that the formatter sets the space after it. */
-    if (*text == '.' && text[1] == ' ' && text[2] >= 'A' && text[2] <= 'Z') {
+    column = full ? 0 : column;
+    mdoc_word(file, text, len, column == 0);
+    column += len + 1;
+    bool sentence = text[len - 1] == '.' && text[len] == ' ';
+    text += len;
+    text += strspn(text, " ");
+    if (sentence && *text != 0) {
       fputc('\n', file);
-      text++;
-      first = true;
+      column = 0;
     }
+  }
+}
+
+/* "PRODUCT [VERSION...]" as arguments. */
+static void mdoc_operands(FILE *file, const char *operands)
+{
+  while (*operands != 0) {
+    int len = (int)strcspn(operands, " ");
+    bool optional = *operands == '[';
+    int start = optional ? 1 : 0;
+    int end = len;
+    while (end > start && operands[end - 1] == ']') {
+      end--;
+    }
+    bool many = end - start > 3 && strncmp(operands + end - 3, "...", 3) == 0;
+    fprintf(file, " %sAr %.*s%s", optional ? "Op " : "", end - start - (many ? 3 : 0), operands + start,
+            many ? " ..." : "");
+    operands += len;
+    operands += strspn(operands, " ");
   }
 }
 
@@ -143,8 +175,11 @@ static void mdoc_option(FILE *file, const struct hf_option *option)
 
 static void mdoc_command(FILE *file, const struct hf_command *command)
 {
-  fprintf(file, ".Ss holdfast %s%s%s", command->group, command->verb[0] ? " " : "", command->verb);
-  fprintf(file, "%s%s\n", command->operands[0] ? " " : "", command->operands);
+  const char *space = command->verb[0] ? " " : "";
+  fprintf(file, ".Ss holdfast %s%s%s\n.Nm Cm %s%s%s", command->group, space, command->verb, command->group, space,
+          command->verb);
+  mdoc_operands(file, command->operands);
+  fputs("\n.Pp\n", file);
   mdoc_text(file, command->help);
   fputs(".\n", file);
   if (command->about[0] != 0) {
@@ -209,7 +244,8 @@ static const char manual_tail[] =
     "holdfast rollout start thermostat 1.1.0 \\-\\-waves 5,25,100\n"
     "holdfast rollout show 1 \\-\\-watch\n"
     ".Ed\n"
-    ".Sh STANDARDS\nThe Update Framework 1.0.34, Uptane 2.1.0, MCUboot image format, IEEE 802.1AR\\-2018, RFC 7030.\n";
+    ".Sh STANDARDS\nThe Update Framework 1.0.34, Uptane 2.1.0, MCUboot image format,\n"
+    "IEEE 802.1AR\\-2018, RFC 7030.\n";
 
 void hf_manual_print(FILE *file)
 {

@@ -86,7 +86,9 @@ enum hf_err hf_address_parse(struct hf_address *address, struct hf_bytes text)
     return HF_E_INPUT;
   }
   text_set(address->host, host);
-  address->loopback = strncmp(address->host, "127.", 4) == 0 || strcmp(address->host, "::1") == 0 ||
+  /* Digits and dots only: 127.0.0.1.example.org is somebody else's computer. */
+  bool number = strspn(address->host, "0123456789.") == host.len;
+  address->loopback = (number && strncmp(address->host, "127.", 4) == 0) || strcmp(address->host, "::1") == 0 ||
                       strcmp(address->host, "localhost") == 0;
   return HF_OK;
 }
