@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The trust record of hf/wire/tuf.h as CBOR: what a device remembers of one repository. docs/adr/0010-trust-record.md.
+ * The trust record of hf/wire/tuf.h as CBOR: what a device remembers of one repository. docs/adr/0003-trust-record.md.
  */
 #include <string.h>
 
