@@ -53,6 +53,22 @@ static void refuses_elements_that_are_not_der(void **state)
   }
 }
 
+/* With all the content there, so that the length alone is wrong. */
+static void refuses_the_long_form_of_a_length_that_fits_the_short(void **state)
+{
+  (void)state;
+  uint8_t element[4 + 0xff] = {0x04, 0x81, 0x7f};
+  struct hf_cursor cur = hf_cursor_init(hf_bytes_init(element, 3 + 0x7f));
+  (void)hf_der_take(&cur, 0x04);
+  assert_true(cur.failed);
+  element[1] = 0x82;
+  element[2] = 0x00;
+  element[3] = 0xff;
+  cur = hf_cursor_init(hf_bytes_init(element, sizeof element));
+  (void)hf_der_take(&cur, 0x04);
+  assert_true(cur.failed);
+}
+
 static void splits_a_signature_into_its_halves(void **state)
 {
   (void)state;
@@ -102,6 +118,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(lengths_have_one_form),
       cmocka_unit_test(refuses_elements_that_are_not_der),
+      cmocka_unit_test(refuses_the_long_form_of_a_length_that_fits_the_short),
       cmocka_unit_test(splits_a_signature_into_its_halves),
       cmocka_unit_test(refuses_signatures_in_any_other_form),
   };
