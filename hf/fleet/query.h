@@ -98,12 +98,13 @@ HF_MUST enum hf_err hf_query_put_sql(struct hf_buf *sql, const struct hf_query *
 /** One value for a `?`. Borrows the query. */
 struct hf_query_value {
   bool is_text;
+  bool is_like; /**< a pattern: give it as hf_query_put_like writes it */
   struct hf_bytes text;
   int64_t number;
 };
 /** The values in order: `*at` starts at 0. Gives false after the last. */
 bool hf_query_next(struct hf_query_value *value, const struct hf_query *query, size_t *at);
-/** Append a `~` pattern as a LIKE pattern with `\` as escape, in lower case (hf_query_next has done it already). */
+/** Append a `~` pattern as a LIKE pattern with `\` as escape, in lower case: at most twice as long. */
 void hf_query_put_like(struct hf_buf *out, struct hf_bytes pattern);
 
 /** Is this an attribute name: 1-32 of a-z 0-9 _ . -, not one of the reserved words? */

@@ -119,8 +119,8 @@ static enum hf_rollout_step wave_passed(const struct hf_rollout *rollout)
   return settled ? HF_ROLLOUT_FINISH : HF_ROLLOUT_KEEP;
 }
 
-/* Nobody in this wave answers. Passing it over harms nobody, because a device that holds the new image counts as failed when it
- * falls silent; but everybody at once is not to be the first to try (rule ROLLOUT_EVIDENCE). */
+/* Nobody in this wave answers. Passing it over harms nobody, because a device that holds the new image counts as failed
+ * when it falls silent; but everybody at once is not to be the first to try (rule ROLLOUT_EVIDENCE). */
 static enum hf_rollout_step wave_without_evidence(const struct hf_rollout *rollout, enum hf_rule *reason)
 {
   bool last_is_next = rollout->wave + 2 == rollout->wave_count;
@@ -145,7 +145,8 @@ enum hf_rollout_step hf_rollout_judge(const struct hf_rollout *rollout, enum hf_
   uint64_t total = wave_total(wave);
   uint64_t counted = total - wave->count[HF_CLASS_SILENT] - wave_forgiven(wave);
   if (counted == 0) {
-    return total == 0 || wave->count[HF_CLASS_SILENT] == 0 ? wave_passed(rollout) : wave_without_evidence(rollout, reason);
+    return total == 0 || wave->count[HF_CLASS_SILENT] == 0 ? wave_passed(rollout)
+                                                           : wave_without_evidence(rollout, reason);
   }
   uint64_t needed = share_of(counted, rollout->success_percent);
   uint64_t confirmed = wave->count[HF_CLASS_CONFIRMED];
@@ -249,7 +250,8 @@ const char *hf_rollout_state_name(unsigned state)
 
 const char *hf_member_name(unsigned state)
 {
-  static const char *const names[HF_MEMBER_STATES] = {"idle",     "offered", "downloading", "staged",    "trying", "confirmed",
-                                                      "reverted", "failed",  "refused",     "postponed", "silent"};
+  static const char *const names[HF_MEMBER_STATES] = {"idle",    "offered",   "downloading", "staged",
+                                                      "trying",  "confirmed", "reverted",    "failed",
+                                                      "refused", "postponed", "silent"};
   return state < HF_MEMBER_STATES ? names[state] : "unknown";
 }

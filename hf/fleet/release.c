@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hf/fleet/release.h"
+
+#include <string.h>
+
+#include "hf/base/assert.h"
+
+/* What is, or would be, running on one component. */
+struct running {
+  struct hf_version version;
+  uint32_t counter;
+  const uint8_t *digest;
+};
+
+bool hf_release_hardware_has(struct hf_bytes list, struct hf_bytes id)
+{
+  size_t from = 0;
+  if (id.len == 0) {
+    return false;
+  }
+  for (size_t i = 0; i <= list.len; i++) {
+    if (i < list.len && list.at[i] != ' ') {
+      continue;
+    }
+    if (hf_bytes_equal(hf_bytes_init(list.at + from, i - from), id)) {
+      return true;
+    }
+    from = i + 1;
+  }
+  return false;
+}
+
+int64_t hf_release_version_key(const struct hf_version *version)
+{
+  uint64_t key = (uint64_t)version->major << 56 | (uint64_t)version->minor << 48 | (uint64_t)version->revision << 32 |
+                 version->build;
+  /* Turning the top bit makes unsigned order signed order. */
+  key ^= UINT64_C(1) << 63;
+  int64_t out;
+  memcpy(&out, &key, sizeof out);
+  return out;
+}
+
+static struct hf_bytes part_name(const struct hf_release_part *part)
+{
+  return hf_bytes_init(part->name, part->name_len);
+}
+
+static const struct hf_release_running *running_get(const struct hf_release_device *device, struct hf_bytes name)
+{
+  for (size_t i = 0; i < device->count; i++) {
+    if (hf_bytes_equal(device->running[i].name, name)) {
+      return &device->running[i];
+    }
+  }
+  return NULL;
+}
+
+static const struct hf_release_part *part_get(const struct hf_release *release, struct hf_bytes name)
+{
+  for (size_t i = 0; i < release->part_count; i++) {
+    if (hf_bytes_equal(part_name(&release->part[i]), name)) {
+      return &release->part[i];
+    }
+  }
+  return NULL;
+}
+
+bool hf_release_runs(const struct hf_release *release, const struct hf_release_device *device)
+{
+  for (size_t i = 0; i < release->part_count; i++) {
+    const struct hf_release_running *running = running_get(device, part_name(&release->part[i]));
+    if (running == NULL || memcmp(running->digest, release->part[i].digest, sizeof running->digest) != 0) {
+      return false;
+    }
+  }
+  return release->part_count > 0;
+}
+
+static bool hardware_fits(const struct hf_release *release, const struct hf_release_device *device)
+{
+  if (!hf_release_hardware_has(hf_bytes_init(release->hardware, release->hardware_len), device->hardware)) {
+    return false;
+  }
+  for (size_t i = 0; i < release->part_count; i++) {
+    if (running_get(device, part_name(&release->part[i])) == NULL) {
+      return false;
+    }
+  }
+  return release->part_count > 0;
+}
+
+/* What a component runs once `base` is installed; base NULL: what it runs now. */
+static struct running running_after(const struct hf_release *base, const struct hf_release_device *device,
+                                    struct hf_bytes name)
+{
+  const struct hf_release_part *part = base == NULL ? NULL : part_get(base, name);
+  if (part != NULL) {
+    return (struct running){.version = base->version, .counter = part->counter, .digest = part->digest};
+  }
+  const struct hf_release_running *now = running_get(device, name);
+  HF_ASSERT(now != NULL);
+  return (struct running){.version = now->version, .counter = now->counter, .digest = now->digest};
+}
+
+/* May `to` be installed over `base` (over what the device runs when NULL)? Why not, in the order a person would ask. */
+static enum hf_release_fit step_fits(const struct hf_release *to, const struct hf_release *base,
+                                     const struct hf_release_device *device)
+{
+  struct hf_range range;
+  if (hf_range_parse(&range, hf_bytes_init(to->from, to->from_len), NULL) != HF_OK) {
+    return HF_FIT_PATH;
+  }
+  enum hf_release_fit fit = HF_FIT_OFFER;
+  for (size_t i = 0; i < to->part_count && fit == HF_FIT_OFFER; i++) {
+    struct running now = running_after(base, device, part_name(&to->part[i]));
+    if (memcmp(now.digest, to->part[i].digest, sizeof to->part[i].digest) == 0) {
+      continue; /* this component is there already */
+    }
+    if (hf_version_order(&now.version, &to->version) > 0) {
+      fit = HF_FIT_NEWER;
+    } else if (to->part[i].counter < now.counter) {
+      fit = HF_FIT_COUNTER;
+    } else if (!hf_range_check(&range, &now.version)) {
+      fit = HF_FIT_PATH;
+    }
+  }
+  return fit;
+}
+
+/* Steps from each release to the target, 0 for the target itself; UINT16_MAX: none. Releases are settled from the
+ * highest version down: a step never goes to a lower version, so those a release could step to are settled before it.
+ */
+static void steps_count(uint16_t steps[HF_RELEASES_MAX], const struct hf_release *releases, size_t count,
+                        const struct hf_release_device *device, size_t target)
+{
+  uint16_t order[HF_RELEASES_MAX];
+  for (size_t i = 0; i < count; i++) {
+    size_t k = i;
+    steps[i] = UINT16_MAX;
+    while (k > 0 && hf_version_order(&releases[order[k - 1]].version, &releases[i].version) < 0) {
+      order[k] = order[k - 1];
+      k--;
+    }
+    order[k] = (uint16_t)i;
+  }
+  steps[target] = 0;
+  for (size_t i = 0; i < count; i++) {
+    size_t from = order[i];
+    if (from == target || !hardware_fits(&releases[from], device) ||
+        hf_version_order(&releases[from].version, &releases[target].version) >= 0) {
+      continue;
+    }
+    for (size_t k = 0; k < i; k++) {
+      size_t to = order[k];
+      if (steps[to] != UINT16_MAX && steps[to] + 1 < steps[from] &&
+          step_fits(&releases[to], &releases[from], device) == HF_FIT_OFFER) {
+        steps[from] = (uint16_t)(steps[to] + 1);
+      }
+    }
+  }
+}
+
+enum hf_release_fit hf_release_next(size_t *next, const struct hf_release *releases, size_t count, size_t target,
+                                    const struct hf_release_device *device)
+{
+  uint16_t steps[HF_RELEASES_MAX];
+  HF_ASSERT(count <= HF_RELEASES_MAX && target < count);
+  const struct hf_release *wanted = &releases[target];
+  if (!hardware_fits(wanted, device)) {
+    return HF_FIT_HARDWARE;
+  }
+  if (hf_release_runs(wanted, device)) {
+    return HF_FIT_ALREADY;
+  }
+  enum hf_release_fit fit = step_fits(wanted, NULL, device);
+  *next = target;
+  if (fit != HF_FIT_PATH) {
+    return fit;
+  }
+  steps_count(steps, releases, count, device, target);
+  size_t best = count;
+  for (size_t i = 0; i < count; i++) {
+    if (i == target || steps[i] == UINT16_MAX || step_fits(&releases[i], NULL, device) != HF_FIT_OFFER ||
+        hf_release_runs(&releases[i], device)) {
+      continue;
+    }
+    bool better = best == count || steps[i] < steps[best] ||
+                  (steps[i] == steps[best] && hf_version_order(&releases[i].version, &releases[best].version) > 0);
+    best = better ? i : best;
+  }
+  *next = best;
+  return best == count ? HF_FIT_PATH : HF_FIT_OFFER;
+}
+
+const char *hf_release_fit_name(enum hf_release_fit fit)
+{
+  static const char *const names[] = {"unknown", "offer", "already", "newer", "hardware", "counter", "path"};
+  return (unsigned)fit < sizeof names / sizeof *names ? names[fit] : names[0];
+}
