@@ -117,11 +117,12 @@ static enum hf_release_fit step_fits(const struct hf_release *to, const struct h
     if (memcmp(now.digest, to->part[i].digest, sizeof to->part[i].digest) == 0) {
       continue; /* this component is there already */
     }
-    if (hf_version_order(&now.version, &to->version) > 0) {
+    int order = hf_version_order(&now.version, &to->version);
+    if (order > 0) {
       fit = HF_FIT_NEWER;
     } else if (to->part[i].counter < now.counter) {
       fit = HF_FIT_COUNTER;
-    } else if (!hf_range_check(&range, &now.version)) {
+    } else if (order < 0 && !hf_range_check(&range, &now.version)) {
       fit = HF_FIT_PATH;
     }
   }

@@ -85,13 +85,6 @@ uint64_t hf_rollout_failures(const struct hf_rollout *rollout)
   return failures;
 }
 
-void hf_rollout_forgive(struct hf_rollout *rollout)
-{
-  for (uint32_t i = 0; i < rollout->wave_count; i++) {
-    rollout->at[i].forgiven = rollout->at[i].count[HF_CLASS_FAILED];
-  }
-}
-
 static uint64_t count_all(const struct hf_rollout *rollout, enum hf_member_class class)
 {
   uint64_t sum = 0;
@@ -157,6 +150,18 @@ enum hf_rollout_step hf_rollout_judge(const struct hf_rollout *rollout, enum hf_
   return possible < needed ? stop(reason, HF_RULE_ROLLOUT_SHARE) : HF_ROLLOUT_KEEP;
 }
 
+void hf_rollout_forgive(struct hf_rollout *rollout, int64_t now)
+{
+  enum hf_rule reason = HF_RULE_NONE;
+  for (uint32_t i = 0; i < rollout->wave_count; i++) {
+    rollout->at[i].forgiven = rollout->at[i].count[HF_CLASS_FAILED];
+  }
+  if (hf_rollout_judge(rollout, &reason) == HF_ROLLOUT_STOP && reason == HF_RULE_ROLLOUT_EVIDENCE) {
+    rollout->wave++;
+    rollout->at[rollout->wave].started = now;
+  }
+}
+
 bool hf_rollout_offers(const struct hf_rollout *rollout, uint32_t wave)
 {
   return (rollout->state == HF_ROLLOUT_RUNNING || rollout->state == HF_ROLLOUT_DONE) && wave <= rollout->wave;
@@ -180,6 +185,13 @@ void hf_rollout_join(struct hf_rollout *rollout, uint32_t wave, enum hf_member s
 {
   HF_ASSERT(wave < rollout->wave_count);
   rollout->at[wave].count[hf_member_class(state)]++;
+}
+
+void hf_rollout_leave(struct hf_rollout *rollout, uint32_t wave, enum hf_member state)
+{
+  HF_ASSERT(wave < rollout->wave_count);
+  HF_ASSERT(rollout->at[wave].count[hf_member_class(state)] > 0);
+  rollout->at[wave].count[hf_member_class(state)]--;
 }
 
 enum hf_member_class hf_member_class(enum hf_member state)

@@ -105,12 +105,15 @@ bool hf_rollout_offers(const struct hf_rollout *rollout, uint32_t wave);
 bool hf_rollout_withdraws(const struct hf_rollout *rollout);
 /** Failures so far that were not forgiven. */
 uint64_t hf_rollout_failures(const struct hf_rollout *rollout);
-/** Forgive them: what resuming after a stop means. */
-void hf_rollout_forgive(struct hf_rollout *rollout);
+/** What resuming after a stop means, once it runs again: the failures so far are forgiven, and a wave in which nobody
+ * answered is passed over even when the last one is next. */
+void hf_rollout_forgive(struct hf_rollout *rollout, int64_t now);
 /** Move one device of a wave from one state to another in the counts. */
 void hf_rollout_move(struct hf_rollout *rollout, uint32_t wave, enum hf_member from, enum hf_member to);
 /** Count one more device into a wave. */
 void hf_rollout_join(struct hf_rollout *rollout, uint32_t wave, enum hf_member state);
+/** Take one device out of a wave: it can never be done here any more. */
+void hf_rollout_leave(struct hf_rollout *rollout, uint32_t wave, enum hf_member state);
 
 enum hf_member_class hf_member_class(enum hf_member state);
 

@@ -163,24 +163,20 @@ static enum hf_err check_body(struct hf_call *call)
 /* A change happens whole or not at all: a mark in the group's transaction, undone with a refusal. */
 static void run_change(struct hf_call *call, void (*handler)(struct hf_call *call))
 {
-  enum hf_err err = hf_db_mark(call->db);
+  enum hf_err err = hf_engine_mark(call->engine);
   if (err != HF_OK) {
     hf_call_fail(call, err, "the change could not be begun", NULL);
     return;
   }
   handler(call);
   if (call->reply->status < 400) {
-    err = hf_db_mark_keep(call->db);
+    err = hf_engine_mark_keep(call->engine);
   } else if (call->route == &hf_routes[HF_ROUTE_session_open] && call->changed) {
-    err = hf_db_mark_keep(call->db); /* a refused login that is worth its audit entry */
+    err = hf_engine_mark_keep(call->engine); /* a refused login that is worth its audit entry */
   } else {
-    err = hf_db_mark_undo(call->db);
-    if (err == HF_OK && call->changed) {
-      err = hf_engine_reload(call->engine);
-    }
+    err = hf_engine_mark_undo(call->engine);
   }
   if (err != HF_OK) {
-    call->engine->poisoned = true;
     hf_call_fail(call, err, "the change could not be stored", NULL);
   }
 }

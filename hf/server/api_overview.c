@@ -189,7 +189,7 @@ void hf_api_event_list(struct hf_call *call)
   hf_buf_put_text(call->out, "}");
 }
 
-/* Columns: n, time, who, address, action, subject, detail, vault_number, vault_hash, hash. */
+/* Columns: n, time, who, address, action, subject, detail, hash. */
 static void put_audit(struct hf_buf *out, struct hf_stmt *stmt)
 {
   hf_buf_put_text(out, "{");
@@ -200,9 +200,7 @@ static void put_audit(struct hf_buf *out, struct hf_stmt *stmt)
   hf_reply_put_text(out, "action", hf_stmt_get_bytes(stmt, 4));
   hf_reply_put_text(out, "subject", hf_stmt_get_bytes(stmt, 5));
   hf_reply_put_text(out, "detail", hf_stmt_get_bytes(stmt, 6));
-  hf_reply_put_int(out, "vault_number", hf_stmt_get_int(stmt, 7));
-  hf_reply_put_hash(out, "vault_hash", hf_stmt_get_int(stmt, 7) > 0 ? hf_stmt_get_bytes(stmt, 8) : (struct hf_bytes){NULL, 0});
-  hf_reply_put_hash(out, "hash", hf_stmt_get_bytes(stmt, 9));
+  hf_reply_put_hash(out, "hash", hf_stmt_get_bytes(stmt, 7));
   hf_buf_put_text(out, "}");
 }
 
@@ -217,8 +215,8 @@ void hf_api_audit_list(struct hf_call *call)
       hf_page_number(&before, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
     return;
   }
-  struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT n, time, who, address, action, subject, detail, vault_number,"
-                                                " vault_hash, hash FROM audit WHERE n < ? ORDER BY n DESC LIMIT ?");
+  struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT n, time, who, address, action, subject, detail,"
+                                                " hash FROM audit WHERE n < ? ORDER BY n DESC LIMIT ?");
   hf_stmt_put_int(stmt, before);
   hf_stmt_put_int(stmt, page.limit + 1);
   enum hf_err err = hf_stmt_next(stmt);

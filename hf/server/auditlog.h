@@ -20,6 +20,11 @@
 HF_MUST enum hf_err hf_auditlog_put(struct hf_engine *engine, const struct hf_act *act, const char *action,
                                     struct hf_bytes subject, struct hf_bytes detail);
 
+/** Find the end of the chain: when an engine opens, and after a group was undone. */
+HF_MUST enum hf_err hf_auditlog_load(struct hf_engine *engine);
+/** Append the `vault.head` entry: at the end of a group in which the vault signed. */
+HF_MUST enum hf_err hf_auditlog_anchor(struct hf_engine *engine, int64_t now);
+
 /** What hf_auditlog_verify found. */
 struct hf_auditlog_report {
   uint64_t count;   /**< entries looked at */

@@ -9,9 +9,11 @@
 #ifndef HF_SERVER_CORE_H
 #define HF_SERVER_CORE_H
 
+#include "hf/fleet/audit.h"
 #include "hf/server/db.h"
 #include "hf/server/engine.h"
 
+struct hf_api;
 struct hf_cache;
 struct hf_rollout_set;
 struct hf_repo;
@@ -43,16 +45,26 @@ struct hf_settings {
 struct hf_engine {
   struct hf_db *db;
   struct hf_engine_config config; /**< `server_dir` is a copy of ours */
+  char *server_dir;
   struct hf_settings settings;
   struct hf_cache *cache;          /**< devices in memory; NULL in the reader */
   struct hf_rollout_set *rollouts; /**< rollouts that may offer something; NULL in the reader */
   struct hf_repo *repo;            /**< image repository; NULL in the reader */
-  struct hf_api *api;              /**< what the REST API keeps (hf/server/call.h) */
+  struct hf_api *api;              /**< what the REST side keeps; hf_api_open */
+  struct hf_audit_chain chain;     /**< end of the audit log */
   uint64_t change;                 /**< number of the last change */
-  uint64_t pulse[HF_PULSE_COUNT];  /**< changes not yet in table `pulse`, 0: none */
+  uint64_t pulse[HF_PULSE_COUNT];  /**< changes not yet in table `pulse`; 0: none */
+  enum hf_err poison;              /**< a write failed half-way: the group cannot be committed */
+  enum hf_err mark_poison;         /**< this and the next two as they were at the mark */
+  uint64_t mark_change;
+  uint64_t mark_number;
   bool in_group;
-  bool poisoned; /**< a write failed half-way: the group must not be committed */
-  int64_t now;   /**< of the message being worked on */
+  struct hf_pubkey role_key[4]; /**< public keys of enum hf_vault_role; type HF_KEY_NONE: not asked yet */
+  bool vault_used;              /**< the vault signed something in this group */
+  uint32_t generation;          /**< rises when what devices are offered may have changed */
+  uint64_t dice;                /**< spreads check-ins; no secret */
+  int64_t ticked;               /**< time of the last tick */
+  int64_t now;                  /**< of the API request being worked on */
 };
 
 /** Who changes something, from where and why: one entry of the audit log with each change. Borrows. */
@@ -63,10 +75,21 @@ struct hf_act {
   int64_t now;
 };
 
+/** A path below the server folder. HF_E_SPACE when it does not fit. */
+HF_MUST enum hf_err hf_engine_path(char *path, size_t cap, const struct hf_engine *engine, const char *below);
+/** Remember that a write failed, so that the group is undone; gives the error back. */
+enum hf_err hf_engine_poison(struct hf_engine *engine, enum hf_err err);
+/** Import the first operator that `holdfast init` left (docs/spec/workspace.md) once, in a transaction of its own. */
+HF_MUST enum hf_err hf_engine_bootstrap(struct hf_engine *engine, int64_t now);
 /** Note a change for the live views; stored with the group. */
 void hf_engine_touch(struct hf_engine *engine, enum hf_pulse kind);
 /** "device", "rollout", ...: the key in table `pulse`. Static. */
 const char *hf_pulse_name(enum hf_pulse kind);
+/** A mark inside the group to go back to when one request of it fails half-way; marks do not nest. Undoing reads memory
+ * anew. */
+HF_MUST enum hf_err hf_engine_mark(struct hf_engine *engine);
+HF_MUST enum hf_err hf_engine_mark_keep(struct hf_engine *engine);
+HF_MUST enum hf_err hf_engine_mark_undo(struct hf_engine *engine);
 /** Forget what is in memory and read it anew from the database: after an undone group or mark. */
 HF_MUST enum hf_err hf_engine_reload(struct hf_engine *engine);
 

@@ -65,7 +65,7 @@ HF_MUST enum hf_err hf_db_run(struct hf_db *db, const char *script);
 
 /**
  * A statement ready to be filled.
- * @param sql  borrows for ever: a literal, or text from hf_query_sql that is the same each time
+ * @param sql  borrows until the call returns
  * @return never NULL: when it cannot be compiled or memory is short, every step of it fails. Close it.
  */
 struct hf_stmt *hf_stmt_open(struct hf_db *db, const char *sql);

@@ -4,6 +4,7 @@
 #ifndef HF_SERVER_RELEASES_H
 #define HF_SERVER_RELEASES_H
 
+#include "hf/fleet/release.h"
 #include "hf/server/core.h"
 
 /** A finished upload: moves it from the spool folder to where releases find it.
@@ -12,6 +13,9 @@
  * HF_E_INPUT: the file is not what was said; HF_E_FULL; HF_E_IO. A repeat of the same file is HF_OK. */
 HF_MUST enum hf_err hf_upload_put(struct hf_engine *engine, const struct hf_act *act, struct hf_bytes spool,
                                   const uint8_t sha256[32], uint64_t length);
+
+/** Remove one upload that nobody published for a week. Inside a group. */
+HF_MUST enum hf_err hf_upload_tick(struct hf_engine *engine, int64_t now);
 
 /** A release to publish. Borrows. */
 struct hf_release_new {
@@ -31,5 +35,9 @@ struct hf_release_new {
  */
 HF_MUST enum hf_err hf_release_publish(struct hf_engine *engine, const struct hf_act *act,
                                        const struct hf_release_new *release, struct hf_why *why);
+
+/** Releases of a product, newest first, at most HF_RELEASES_MAX. Gives `*releases` to free(). */
+HF_MUST enum hf_err hf_release_load(struct hf_release **releases, size_t *count, struct hf_db *db,
+                                    struct hf_bytes product);
 
 #endif

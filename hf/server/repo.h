@@ -46,10 +46,13 @@ void hf_repo_close(struct hf_engine *engine);
 HF_MUST enum hf_err hf_repo_publish(struct hf_engine *engine, struct hf_bytes targets, int64_t now, struct hf_why *why);
 /** The present targets file, gives heap bytes to free(). */
 HF_MUST enum hf_err hf_repo_targets(struct hf_engine *engine, struct hf_bytes *targets);
-/** Put an uploaded file where the repository serves it, under its consistent-snapshot name. */
-HF_MUST enum hf_err hf_repo_put_target(struct hf_engine *engine, struct hf_bytes path, const uint8_t sha256[32]);
-/** After a commit: make visible what was published. After a rollback: forget it. */
-HF_MUST enum hf_err hf_repo_settle(struct hf_engine *engine, bool committed);
+/** Copy an uploaded file to where the repository serves it, under its consistent-snapshot name, checking length and
+ * hash.
+ * @param from  path of the upload. HF_E_INPUT: another content */
+HF_MUST enum hf_err hf_repo_put_target(struct hf_engine *engine, const struct hf_target_file *file, const char *from);
+/** After a commit: make visible what was published (a rename that fails is tried again at each tick). After a rollback:
+ * forget it. */
+void hf_repo_settle(struct hf_engine *engine, bool committed);
 /** Once a second: sign snapshot and timestamp anew long before they expire. Inside a group. */
 HF_MUST enum hf_err hf_repo_tick(struct hf_engine *engine, int64_t now);
 

@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hf/server/repo.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "hf/server/files.h"
+#include "hf/server/signer.h"
+#include "hf/wire/tufwrite.h"
+
+/* What the server signs itself is below a kilobyte. */
+#define SMALL_MAX 4096
+
+struct hf_repo {
+  struct hf_repo_state state; /* as committed */
+  struct hf_repo_state next;  /* with what this group publishes */
+  bool there;                 /* `holdfast init` made one */
+  bool pending;               /* this group publishes */
+  bool unsettled;             /* committed, but timestamp.json could not be renamed yet */
+};
+
+/* A publication in work: the three files under the names a client asks for. */
+struct draft {
+  struct hf_engine *engine;
+  struct hf_repo_state next;
+  struct hf_bytes targets; /* empty: those on disk */
+  uint8_t snapshot_room[SMALL_MAX];
+  uint8_t timestamp_room[SMALL_MAX];
+  struct hf_buf snapshot;
+  struct hf_buf timestamp;
+  bool new_snapshot;
+};
+
+enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db)
+{
+  struct hf_stmt *stmt = hf_stmt_open(
+      db, "SELECT root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires FROM repo WHERE id = 1");
+  enum hf_err err = hf_stmt_next(stmt);
+  if (err == HF_OK) {
+    *state = (struct hf_repo_state){.root = hf_stmt_get_int(stmt, 0),
+                                    .targets = hf_stmt_get_int(stmt, 1),
+                                    .snapshot = hf_stmt_get_int(stmt, 2),
+                                    .snapshot_expires = hf_stmt_get_int(stmt, 3),
+                                    .timestamp = hf_stmt_get_int(stmt, 4),
+                                    .timestamp_expires = hf_stmt_get_int(stmt, 5)};
+  }
+  hf_stmt_close(stmt);
+  return err;
+}
+
+static enum hf_err metadata_path(char path[PATH_MAX], const struct hf_engine *engine, const char *name)
+{
+  char below[300];
+  int len = snprintf(below, sizeof below, "repo/metadata/%s", name);
+  return len > 0 && (size_t)len < sizeof below ? hf_engine_path(path, PATH_MAX, engine, below) : HF_E_SPACE;
+}
+
+static enum hf_err versioned_path(char path[PATH_MAX], const struct hf_engine *engine, int64_t version,
+                                  const char *role)
+{
+  char name[64];
+  (void)snprintf(name, sizeof name, "%lld.%s.json", (long long)version, role);
+  return metadata_path(path, engine, name);
+}
+
+/* ---- the client workflow over what is, or would be, served ---- */
+
+/* Where the client's fetches go: the draft first, then the disk. `file` is freed by the next fetch. */
+struct served {
+  const struct hf_engine *engine;
+  const struct draft *draft; /* NULL: only what is on disk */
+  uint8_t *file;
+};
+
+static bool name_is(const char *name, int64_t version, const char *role)
+{
+  char own[64];
+  (void)snprintf(own, sizeof own, "%lld.%s.json", (long long)version, role);
+  return strcmp(name, own) == 0;
+}
+
+static enum hf_err served_get(struct hf_bytes *bytes, struct served *served, const struct hf_tufclient_fetch *fetch)
+{
+  char path[PATH_MAX];
+  const struct draft *draft = served->draft;
+  free(served->file);
+  served->file = NULL;
+  if (draft != NULL && strcmp(fetch->name, "timestamp.json") == 0) {
+    *bytes = hf_buf_bytes(&draft->timestamp);
+    return HF_OK;
+  }
+  if (draft != NULL && draft->new_snapshot && name_is(fetch->name, draft->next.snapshot, "snapshot")) {
+    *bytes = hf_buf_bytes(&draft->snapshot);
+    return HF_OK;
+  }
+  if (draft != NULL && draft->targets.len > 0 && name_is(fetch->name, draft->next.targets, "targets")) {
+    *bytes = draft->targets;
+    return HF_OK;
+  }
+  enum hf_err err = metadata_path(path, served->engine, fetch->name);
+  if (err == HF_OK) {
+    err = hf_file_load(bytes, path, fetch->max_len);
+  }
+  served->file = err == HF_OK ? (uint8_t *)(uintptr_t)bytes->at : NULL;
+  return err;
+}
+
+/* One refresh, as a device does it. Fills what was accepted. */
+static enum hf_err client_run(struct hf_tuf_trust *trust, struct hf_repo_state *seen, struct served *served,
+                              const struct hf_tuf_limits *limits, int64_t now, struct hf_why *why)
+{
+  struct hf_tufclient client;
+  struct hf_tufclient_fetch fetch;
+  enum hf_err err = HF_OK;
+  hf_tufclient_init(&client, trust, limits, now);
+  /* Bounded: at most roots_max roots and three other files. */
+  while (err == HF_OK && hf_tufclient_next(&client, &fetch) == HF_TUFCLIENT_FETCH) {
+    struct hf_bytes bytes = hf_bytes_init(NULL, 0);
+    enum hf_err got = served_get(&bytes, served, &fetch);
+    enum hf_tufclient_got how = got == HF_OK            ? HF_TUFCLIENT_BYTES
+                                : got == HF_E_NOT_FOUND ? HF_TUFCLIENT_NOT_FOUND
+                                : got == HF_E_SPACE     ? HF_TUFCLIENT_TOO_LONG
+                                                        : HF_TUFCLIENT_FAILED;
+    err = hf_tufclient_give(&client, how, bytes, why);
+  }
+  const struct hf_tuf_file *targets = err == HF_OK ? hf_tufclient_targets(&client) : NULL;
+  if (targets != NULL && seen != NULL) {
+    *seen = (struct hf_repo_state){.root = trust->root.version,
+                                   .targets = targets->version,
+                                   .snapshot = trust->floor[HF_TUF_SNAPSHOT].version,
+                                   .timestamp = trust->floor[HF_TUF_TIMESTAMP].version};
+  }
+  free(served->file);
+  served->file = NULL;
+  return err == HF_OK && targets == NULL ? HF_E_DENIED : err;
+}
+
+/* A device that has had the first root only, or that knows what is served now, must accept what is to be served. */
+static enum hf_err workflow(struct hf_repo_state *seen, const struct hf_engine *engine, const struct draft *draft,
+                            int64_t now, struct hf_why *why)
+{
+  char path[PATH_MAX];
+  struct hf_bytes root;
+  struct hf_tuf_trust trust;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct served served = {.engine = engine};
+  enum hf_err err = metadata_path(path, engine, "1.root.json");
+  if (err == HF_OK) {
+    err = hf_file_load(&root, path, limits.file_max[HF_TUF_ROOT]);
+  }
+  if (err != HF_OK) {
+    return err;
+  }
+  limits.scratch_cap = limits.file_max[HF_TUF_TARGETS];
+  limits.scratch = malloc(limits.scratch_cap);
+  err = limits.scratch == NULL ? HF_E_IO : HF_OK;
+  if (err == HF_OK && hf_tuf_trust_verify(&trust, root, &limits, why) != HF_ALLOW) {
+    err = HF_E_DENIED;
+  }
+  if (err == HF_OK && draft != NULL) {
+    /* The present state first, for its version floors; at a time at which it was good: it may have run out while the
+     * server was off, and this is how it becomes good again. */
+    int64_t then = engine->repo->state.timestamp_expires - 1;
+    err = client_run(&trust, NULL, &served, &limits, now < then ? now : then, why);
+    served.draft = draft;
+  }
+  if (err == HF_OK) {
+    err = client_run(&trust, seen, &served, &limits, now, why);
+  }
+  free(limits.scratch);
+  free((uint8_t *)(uintptr_t)root.at);
+  return err;
+}
+
+/* ---- drafting ---- */
+
+static enum hf_err snapshot_sign(struct draft *draft, int64_t now)
+{
+  uint8_t room[SMALL_MAX];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  struct hf_repo_state *next = &draft->next;
+  next->snapshot++;
+  next->snapshot_expires = now + HF_REPO_SNAPSHOT_LIFE_S;
+  draft->new_snapshot = true;
+  enum hf_err err = hf_tufwrite_put_snapshot(&body, (uint32_t)next->snapshot, next->snapshot_expires,
+                                             (uint32_t)next->targets, draft->targets);
+  return err == HF_OK ? hf_signer_put_file(draft->engine, &draft->snapshot, HF_VAULT_SNAPSHOT, hf_buf_bytes(&body),
+                                           HF_LIT("repo"))
+                      : err;
+}
+
+static enum hf_err timestamp_sign(struct draft *draft, struct hf_bytes snapshot, int64_t now)
+{
+  uint8_t room[SMALL_MAX];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  struct hf_repo_state *next = &draft->next;
+  next->timestamp++;
+  next->timestamp_expires = now + HF_REPO_TIMESTAMP_LIFE_S;
+  enum hf_err err = hf_tufwrite_put_timestamp(&body, (uint32_t)next->timestamp, next->timestamp_expires,
+                                              (uint32_t)next->snapshot, snapshot);
+  return err == HF_OK ? hf_signer_put_file(draft->engine, &draft->timestamp, HF_VAULT_TIMESTAMP, hf_buf_bytes(&body),
+                                           HF_LIT("repo"))
+                      : err;
+}
+
+static enum hf_err draft_write(const struct draft *draft)
+{
+  char path[PATH_MAX];
+  enum hf_err err = HF_OK;
+  if (draft->targets.len > 0) {
+    err = versioned_path(path, draft->engine, draft->next.targets, "targets");
+    err = err == HF_OK ? hf_file_put(path, draft->targets) : err;
+  }
+  if (err == HF_OK && draft->new_snapshot) {
+    err = versioned_path(path, draft->engine, draft->next.snapshot, "snapshot");
+    err = err == HF_OK ? hf_file_put(path, hf_buf_bytes(&draft->snapshot)) : err;
+  }
+  if (err == HF_OK) {
+    err = metadata_path(path, draft->engine, "timestamp.json");
+  }
+  return err == HF_OK ? hf_file_prepare(path, hf_buf_bytes(&draft->timestamp)) : err;
+}
+
+static enum hf_err row_put(struct hf_engine *engine, const struct hf_repo_state *state, struct hf_bytes timestamp)
+{
+  struct hf_stmt *stmt = hf_stmt_open(
+      engine->db,
+      "INSERT INTO repo (id, root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, timestamp_file)"
+      " VALUES (1, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET root = excluded.root, targets = "
+      "excluded.targets,"
+      " snapshot = excluded.snapshot, snapshot_expires = excluded.snapshot_expires, timestamp = excluded.timestamp,"
+      " timestamp_expires = excluded.timestamp_expires, timestamp_file = excluded.timestamp_file");
+  hf_stmt_put_int(stmt, state->root);
+  hf_stmt_put_int(stmt, state->targets);
+  hf_stmt_put_int(stmt, state->snapshot);
+  hf_stmt_put_int(stmt, state->snapshot_expires);
+  hf_stmt_put_int(stmt, state->timestamp);
+  hf_stmt_put_int(stmt, state->timestamp_expires);
+  hf_stmt_put_bytes(stmt, timestamp);
+  enum hf_err err = hf_stmt_run(stmt);
+  return err == HF_OK ? HF_OK : hf_engine_poison(engine, err);
+}
+
+/* Check, write, record: the last three steps of every publication. */
+static enum hf_err draft_finish(struct draft *draft, int64_t now, struct hf_why *why)
+{
+  struct hf_repo *repo = draft->engine->repo;
+  struct hf_repo_state seen;
+  enum hf_err err = workflow(&seen, draft->engine, draft, now, why);
+  if (err == HF_OK) {
+    err = draft_write(draft);
+    /* A missing folder is the disk's fault, not the release's. */
+    err = err == HF_E_NOT_FOUND ? HF_E_IO : err;
+  }
+  if (err == HF_OK) {
+    draft->next.root = seen.root;
+    err = row_put(draft->engine, &draft->next, hf_buf_bytes(&draft->timestamp));
+  }
+  if (err == HF_OK) {
+    repo->next = draft->next;
+    repo->pending = true;
+  }
+  return err;
+}
+
+static void draft_init(struct draft *draft, struct hf_engine *engine)
+{
+  *draft = (struct draft){.engine = engine, .next = engine->repo->next};
+  draft->snapshot = hf_buf_init(draft->snapshot_room, sizeof draft->snapshot_room);
+  draft->timestamp = hf_buf_init(draft->timestamp_room, sizeof draft->timestamp_room);
+}
+
+enum hf_err hf_repo_publish(struct hf_engine *engine, struct hf_bytes targets, int64_t now, struct hf_why *why)
+{
+  struct draft draft;
+  struct hf_tuf_file file;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  if (engine->repo == NULL || !engine->repo->there || engine->repo->unsettled || engine->repo->pending) {
+    return HF_E_STATE;
+  }
+  enum hf_err err = hf_tuf_parse(&file, targets, HF_TUF_TARGETS, &limits, why);
+  if (err != HF_OK) {
+    return HF_E_DENIED;
+  }
+  draft_init(&draft, engine);
+  if (file.version <= (uint64_t)draft.next.targets) {
+    hf_why_put(why, HF_RULE_RELEASE_STALE, 0);
+    return HF_E_DENIED;
+  }
+  draft.targets = targets;
+  draft.next.targets = file.version;
+  err = snapshot_sign(&draft, now);
+  if (err == HF_OK) {
+    err = timestamp_sign(&draft, hf_buf_bytes(&draft.snapshot), now);
+  }
+  return err == HF_OK ? draft_finish(&draft, now, why) : err;
+}
+
+enum hf_err hf_repo_targets(struct hf_engine *engine, struct hf_bytes *targets)
+{
+  char path[PATH_MAX];
+  if (engine->repo == NULL || !engine->repo->there) {
+    return HF_E_STATE;
+  }
+  enum hf_err err = versioned_path(path, engine, engine->repo->next.targets, "targets");
+  return err == HF_OK ? hf_file_load(targets, path, hf_tuf_limits_init().file_max[HF_TUF_TARGETS]) : err;
+}
+
+enum hf_err hf_repo_put_target(struct hf_engine *engine, const struct hf_target_file *file, const char *from)
+{
+  char path[PATH_MAX];
+  uint8_t room[HF_TARGET_PATH_MAX + 2 * HF_SHA256_LEN + 32];
+  struct hf_buf below = hf_buf_init(room, sizeof room);
+  hf_buf_put_text(&below, "repo/targets/");
+  hf_target_put_url(&below, file->path, file->sha256, true);
+  enum hf_err err = hf_buf_terminate(&below);
+  if (err == HF_OK) {
+    err = hf_engine_path(path, sizeof path, engine, (const char *)room);
+  }
+  if (err == HF_OK) {
+    err = hf_file_folders(path);
+  }
+  return err == HF_OK ? hf_file_copy(path, from, file->length, file->sha256) : err;
+}
+
+/* ---- settling, opening ---- */
+
+static enum hf_err timestamp_restore(struct hf_engine *engine)
+{
+  char path[PATH_MAX];
+  struct hf_bytes now = hf_bytes_init(NULL, 0);
+  enum hf_err err = metadata_path(path, engine, "timestamp.json");
+  if (err != HF_OK) {
+    return err;
+  }
+  struct hf_stmt *stmt = hf_stmt_open(engine->db, "SELECT timestamp_file FROM repo WHERE id = 1");
+  err = hf_stmt_next(stmt);
+  if (err == HF_OK) {
+    struct hf_bytes wanted = hf_stmt_get_bytes(stmt, 0);
+    bool same = hf_file_load(&now, path, SMALL_MAX) == HF_OK && hf_bytes_equal(now, wanted);
+    err = same ? HF_OK : hf_file_put(path, wanted);
+  }
+  hf_stmt_close(stmt);
+  free((uint8_t *)(uintptr_t)now.at);
+  return err;
+}
+
+void hf_repo_settle(struct hf_engine *engine, bool committed)
+{
+  struct hf_repo *repo = engine->repo;
+  char path[PATH_MAX];
+  if (repo == NULL || !repo->pending) {
+    return;
+  }
+  repo->pending = false;
+  if (metadata_path(path, engine, "timestamp.json") != HF_OK) {
+    return;
+  }
+  if (committed) {
+    repo->state = repo->next;
+    repo->unsettled = hf_file_settle(path) != HF_OK;
+  } else {
+    repo->next = repo->state;
+    hf_file_forget(path);
+  }
+}
+
+/* Does this name belong to what is served, or to the version before, which a device may be reading still? */
+static bool wanted(const char *name, const struct hf_repo_state *state)
+{
+  size_t len = strlen(name);
+  if (len > 4 && strcmp(name + len - 4, ".new") == 0) {
+    return false;
+  }
+  char *end;
+  long long version = strtoll(name, &end, 10);
+  if (end == name) {
+    return true;
+  }
+  if (strcmp(end, ".snapshot.json") == 0) {
+    return version <= state->snapshot && version >= state->snapshot - 1;
+  }
+  return strcmp(end, ".targets.json") != 0 || (version <= state->targets && version >= state->targets - 1);
+}
+
+/* Remove what a kill left behind and what nobody asks for any more. */
+static enum hf_err sweep(struct hf_engine *engine)
+{
+  char folder[PATH_MAX];
+  char path[PATH_MAX];
+  enum hf_err err = hf_engine_path(folder, sizeof folder, engine, "repo/metadata");
+  DIR *dir = err == HF_OK ? opendir(folder) : NULL;
+  if (dir == NULL) {
+    return HF_E_IO;
+  }
+  const struct dirent *entry = readdir(dir);
+  while (entry != NULL) {
+    if (!wanted(entry->d_name, &engine->repo->state) && metadata_path(path, engine, entry->d_name) == HF_OK) {
+      (void)unlink(path);
+    }
+    entry = readdir(dir);
+  }
+  (void)closedir(dir);
+  return HF_OK;
+}
+
+/* A new database takes over what `holdfast init` wrote, if a client would. */
+static enum hf_err take_over(struct hf_engine *engine, int64_t now)
+{
+  char path[PATH_MAX];
+  struct hf_bytes timestamp;
+  struct hf_repo_state *state = &engine->repo->state;
+  struct hf_tuf_file file;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  enum hf_err err = metadata_path(path, engine, "1.root.json");
+  if (err == HF_OK && access(path, R_OK) != 0) {
+    return HF_OK; /* not one of ours yet: publishing is refused, all else works */
+  }
+  if (err == HF_OK) {
+    err = metadata_path(path, engine, "timestamp.json");
+  }
+  if (err == HF_OK) {
+    err = hf_file_load(&timestamp, path, SMALL_MAX);
+  }
+  if (err != HF_OK) {
+    return err;
+  }
+  err = hf_tuf_parse(&file, timestamp, HF_TUF_TIMESTAMP, &limits, NULL);
+  if (err == HF_OK) {
+    /* init may have been some days ago: judged at the time it was good, and signed anew at the first tick */
+    err = workflow(state, engine, NULL, now < file.expires ? now : file.expires - 1, NULL);
+    state->timestamp_expires = file.expires;
+  }
+  if (err == HF_OK) {
+    err = row_put(engine, state, timestamp);
+  }
+  engine->repo->there = err == HF_OK;
+  free((uint8_t *)(uintptr_t)timestamp.at);
+  return err;
+}
+
+enum hf_err hf_repo_open(struct hf_engine *engine, int64_t now)
+{
+  engine->repo = calloc(1, sizeof *engine->repo);
+  if (engine->repo == NULL) {
+    return HF_E_IO;
+  }
+  enum hf_err err = hf_repo_get(&engine->repo->state, engine->db);
+  if (err == HF_E_NOT_FOUND) {
+    err = take_over(engine, now);
+  } else if (err == HF_OK) {
+    engine->repo->there = true;
+    err = timestamp_restore(engine);
+  }
+  engine->repo->next = engine->repo->state;
+  return err == HF_OK && engine->repo->there ? sweep(engine) : err;
+}
+
+void hf_repo_close(struct hf_engine *engine)
+{
+  free(engine->repo);
+  engine->repo = NULL;
+}
+
+/* Less than half of its life left, or dated from a clock that ran ahead. */
+static bool stale(int64_t expires, int64_t life, int64_t now)
+{
+  return expires - now < life / HF_REPO_RENEW_PART || expires - now > 2 * life;
+}
+
+static enum hf_err resign(struct hf_engine *engine, int64_t now)
+{
+  char path[PATH_MAX];
+  struct draft draft;
+  struct hf_bytes targets = hf_bytes_init(NULL, 0);
+  struct hf_bytes snapshot = hf_bytes_init(NULL, 0);
+  enum hf_err err;
+  draft_init(&draft, engine);
+  if (stale(draft.next.snapshot_expires, HF_REPO_SNAPSHOT_LIFE_S, now)) {
+    err = hf_repo_targets(engine, &targets);
+    draft.targets = targets;
+    err = err == HF_OK ? snapshot_sign(&draft, now) : err;
+    draft.targets = hf_bytes_init(NULL, 0); /* the file on disk stays */
+    err = err == HF_OK ? timestamp_sign(&draft, hf_buf_bytes(&draft.snapshot), now) : err;
+  } else {
+    err = versioned_path(path, engine, draft.next.snapshot, "snapshot");
+    err = err == HF_OK ? hf_file_load(&snapshot, path, SMALL_MAX) : err;
+    err = err == HF_OK ? timestamp_sign(&draft, snapshot, now) : err;
+  }
+  if (err == HF_OK) {
+    err = draft_finish(&draft, now, NULL);
+  }
+  free((uint8_t *)(uintptr_t)targets.at);
+  free((uint8_t *)(uintptr_t)snapshot.at);
+  return err;
+}
+
+enum hf_err hf_repo_tick(struct hf_engine *engine, int64_t now)
+{
+  struct hf_repo *repo = engine->repo;
+  if (repo == NULL || !repo->there || repo->pending) {
+    return HF_OK;
+  }
+  if (repo->unsettled) {
+    enum hf_err err = timestamp_restore(engine);
+    repo->unsettled = err != HF_OK;
+    return err;
+  }
+  bool due = stale(repo->state.timestamp_expires, HF_REPO_TIMESTAMP_LIFE_S, now) ||
+             stale(repo->state.snapshot_expires, HF_REPO_SNAPSHOT_LIFE_S, now);
+  return due ? resign(engine, now) : HF_OK;
+}
