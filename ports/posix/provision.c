@@ -80,9 +80,15 @@ static enum hf_err put_image_keys(int folder, const struct hf_provision_files *f
   struct hf_imagekeys keys;
   enum hf_err err = HF_OK;
   for (size_t i = 0; i < files->image_key_count && err == HF_OK; i++) {
+    size_t from = buf.len;
     err = read_file(&buf, files->image_keys[i], trouble);
+    if (err != HF_OK) {
+      return err;
+    }
     hf_buf_put_text(&buf, "\n");
-    if (err == HF_OK && hf_imagekeys_parse(&keys, hf_buf_bytes(&buf)) != HF_OK) {
+    /* Each file for itself, so that one without a key is told, and all together, so that they are not too many. */
+    if (hf_imagekeys_parse(&keys, hf_bytes_init(pem + from, buf.len - from)) != HF_OK ||
+        hf_imagekeys_parse(&keys, hf_buf_bytes(&buf)) != HF_OK) {
       hf_trouble_put(trouble, files->image_keys[i], "name a PEM file of one public key, P-256 or Ed25519",
                      "this is not a public key that images can be verified with");
       err = HF_E_INPUT;

@@ -11,7 +11,7 @@
 #include "ports/posix/deviceconf.h"
 
 struct rig {
-  char path[64];
+  char path[128];
   int folder;
   struct hf_deviceconf conf;
   struct hf_key *key; /* signs images */
