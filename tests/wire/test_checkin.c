@@ -262,6 +262,28 @@ static void tells_refusals_apart(void **state)
   free(much);
 }
 
+/* A message of the smallest's members with other components, and one with an attribute. */
+static void refuses_no_components_and_nameless_attributes(void **state)
+{
+  (void)state;
+  uint8_t room[HF_CHECKIN_MAX];
+  struct hf_checkin checkin = smallest();
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  assert_int_equal(hf_checkin_encode(&out, &checkin), HF_OK);
+  const size_t from = 31, component_len = 53; /* behind 05 81 */
+  assert_int_equal(room[from - 1], 0x81);
+  room[from - 1] = 0x80;
+  memmove(room + from, room + from + component_len, out.len - from - component_len);
+  assert_int_equal(refusal(room, out.len - component_len), HF_RULE_CHECKIN_MISSING);
+
+  out = hf_buf_init(room, sizeof room);
+  assert_int_equal(hf_checkin_encode(&out, &checkin), HF_OK);
+  room[0] = 0xaa;
+  hf_buf_put(&out, HF_LIT("\x0b\xa1\x60\x61"
+                          "1")); /* 11: {"": "1"} */
+  assert_int_equal(refusal(room, out.len), HF_RULE_CHECKIN_NAME);
+}
+
 static void tells_a_newer_protocol_from_a_broken_message(void **state)
 {
   (void)state;
@@ -362,6 +384,7 @@ int main(void)
       cmocka_unit_test(refuses_every_truncation_and_every_extra_byte),
       cmocka_unit_test(survives_every_flipped_bit),
       cmocka_unit_test(tells_refusals_apart),
+      cmocka_unit_test(refuses_no_components_and_nameless_attributes),
       cmocka_unit_test(tells_a_newer_protocol_from_a_broken_message),
       cmocka_unit_test(refuses_a_component_reported_twice),
       cmocka_unit_test(skips_keys_of_a_newer_peer),

@@ -101,7 +101,7 @@ struct recipe {
   int protected_len;                  /* -1: the right one */
   struct raw protected_tlvs;          /* without info */
   struct raw extra_tlvs;              /* unprotected, before the digest */
-  bool no_hash, no_key_hash, no_signature;
+  bool no_hash, no_key_hash, no_signature, no_payload;
   unsigned sig_type; /* 0: by key */
   const struct signer *signer;
 };
@@ -134,14 +134,15 @@ static void bake(struct raw *raw, const struct recipe *recipe)
   put32(raw, 0x10000000);
   put16(raw, header_len);
   put16(raw, recipe->protected_len < 0 ? (unsigned)protected_len : (unsigned)recipe->protected_len);
-  put32(raw, recipe->payload_len == 0 ? (uint32_t)sizeof payload : recipe->payload_len);
+  size_t payload_len = recipe->no_payload ? 0 : sizeof payload;
+  put32(raw, recipe->payload_len == 0 ? (uint32_t)payload_len : recipe->payload_len);
   put32(raw, recipe->flags);
   put(raw, "\x01\x02\x03\x00\x04\x00\x00\x00", 8); /* 1.2.3+4 */
   put32(raw, 0);
   while (raw->len < header_len) {
     put8(raw, 0);
   }
-  put(raw, payload, sizeof payload);
+  put(raw, payload, payload_len);
   if (protected_len > 0) {
     put16(raw, 0x6908);
     put16(raw, (unsigned)protected_len);
@@ -407,6 +408,9 @@ static void tells_failures_of_form_apart(void **state)
   recipe.protected_len = 0xffff;
   expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_LENGTH);
   recipe = good_recipe();
+  recipe.no_payload = true;
+  expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_LENGTH);
+  recipe = good_recipe();
   recipe.flags = 0x4;
   expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_FLAGS);
   recipe.flags = 0x400;
@@ -550,6 +554,26 @@ static void refuses_tags_in_the_wrong_area(void **state)
     tlv(&recipe.protected_tlvs, must_not_be[i], thief.hash, 32);
     expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_TLV_PLACE);
   }
+}
+
+/* Well-formed and signed, but a device would read for ever: unknown tags, area after area. */
+static void refuses_areas_above_the_maximum(void **state)
+{
+  (void)state;
+  static const uint8_t filler[900] = {0};
+  struct recipe recipe = good_recipe();
+  for (int i = 0; i < 2; i++) {
+    tlv(&recipe.protected_tlvs, 0x48f0, filler, sizeof filler);
+    tlv(&recipe.extra_tlvs, 0x48f0, filler, sizeof filler);
+  }
+  expect_allowed(&recipe);
+  tlv(&recipe.protected_tlvs, 0x48f0, filler, sizeof filler);
+  expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_LENGTH);
+  recipe = good_recipe();
+  for (int i = 0; i < 3; i++) {
+    tlv(&recipe.extra_tlvs, 0x48f0, filler, sizeof filler);
+  }
+  expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_LENGTH);
 }
 
 static void refuses_tags_of_the_wrong_length(void **state)
@@ -764,6 +788,7 @@ int main(void)
       cmocka_unit_test(holds_the_image_to_the_devices_policy),
       cmocka_unit_test(refuses_tags_that_stand_twice),
       cmocka_unit_test(refuses_tags_in_the_wrong_area),
+      cmocka_unit_test(refuses_areas_above_the_maximum),
       cmocka_unit_test(refuses_tags_of_the_wrong_length),
       cmocka_unit_test(refuses_too_many_dependencies_or_boards),
       cmocka_unit_test(refuses_names_that_are_not_plain),

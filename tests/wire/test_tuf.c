@@ -341,6 +341,43 @@ static void malformed_signatures_are_stepped_over(void **state)
   free(text);
 }
 
+/* A key gets one try: a bad signature before the good one spoils it, and a hundred cost no more than one. */
+static void each_key_gets_one_try(void **state)
+{
+  (void)state;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct hf_tuf_trust trust;
+  struct hf_tuf_file file;
+  uint8_t room[2048];
+  testrepo_trust(&repo, &trust, 1);
+  for (int first = 0; first < 2; first++) {
+    struct hf_tufwrite_sig sigs[2];
+    struct hf_tufwrite_signer signer = testrepo_signer(&repo, K_TIMESTAMP);
+    struct hf_bytes body = HF_LIT("{\"_type\":\"timestamp\"," GOOD_TAIL);
+    struct hf_buf out = hf_buf_init(room, sizeof room);
+    for (int i = 0; i < 2; i++) {
+      assert_int_equal(hf_tufwrite_sign(&sigs[i], &signer, i == first ? body : HF_LIT("{}")), HF_OK);
+    }
+    hf_tufwrite_put_file(&out, body, sigs, 2);
+    assert_int_equal(hf_tuf_parse(&file, hf_buf_bytes(&out), HF_TUF_TIMESTAMP, &limits, NULL), HF_OK);
+    assert_int_equal(hf_tuf_verify(&file, &trust.root, &limits, NULL), first == 0 ? HF_ALLOW : HF_DENY);
+  }
+}
+
+static void refuses_a_file_above_its_roles_limit(void **state)
+{
+  (void)state;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct hf_bytes root = testrepo_get(&repo, "1.root.json");
+  struct hf_tuf_file file;
+  struct hf_why why = {0};
+  limits.file_max[HF_TUF_ROOT] = (uint32_t)root.len;
+  assert_int_equal(hf_tuf_parse(&file, root, HF_TUF_ROOT, &limits, &why), HF_OK);
+  limits.file_max[HF_TUF_ROOT]--;
+  assert_int_equal(hf_tuf_parse(&file, root, HF_TUF_ROOT, &limits, &why), HF_E_INPUT);
+  assert_int_equal(why.rule, HF_RULE_TUF_TOO_LONG);
+}
+
 /* ---- targets ---- */
 
 static void finds_targets_and_tells_absence_from_delegation(void **state)
@@ -467,6 +504,24 @@ static void a_record_cannot_carry_a_threshold_of_nothing(void **state)
   assert_int_equal(hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL), HF_E_INPUT);
 }
 
+/* A P-256 key that says it is Ed25519 would leave half of itself over. */
+static void a_record_cannot_carry_a_key_of_the_wrong_length(void **state)
+{
+  (void)state;
+  struct hf_tuf_trust trust, read;
+  uint8_t room[HF_TUF_TRUST_MAX];
+  testrepo_trust(&repo, &trust, 1);
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  hf_tuf_trust_encode(&out, &trust);
+  uint8_t *at = room;
+  while (memcmp(at, trust.root.key[0].id, HF_TUF_KEY_ID_LEN) != 0) {
+    at++;
+  }
+  assert_int_equal(at[-1], HF_KEY_P256);
+  at[-1] = HF_KEY_ED25519;
+  assert_int_equal(hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL), HF_E_INPUT);
+}
+
 static void names_its_roles(void **state)
 {
   (void)state;
@@ -494,11 +549,14 @@ int main(void)
       TEST(a_signature_holds_whatever_the_layout),
       TEST(ed25519_over_other_layouts_needs_scratch),
       TEST(malformed_signatures_are_stepped_over),
+      TEST(each_key_gets_one_try),
+      TEST(refuses_a_file_above_its_roles_limit),
       TEST(finds_targets_and_tells_absence_from_delegation),
       TEST(a_record_reads_back_as_it_was),
       TEST(a_damaged_record_is_refused_or_means_what_it_says),
       TEST(a_record_of_a_newer_version_is_called_so),
       TEST(a_record_cannot_carry_a_threshold_of_nothing),
+      TEST(a_record_cannot_carry_a_key_of_the_wrong_length),
       TEST(names_its_roles),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

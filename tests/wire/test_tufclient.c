@@ -679,6 +679,39 @@ static void refuses_endless_data_in_every_role(void **state)
   }
 }
 
+/* What a verified timestamp announced is a floor, even when the snapshot never came. */
+static void an_announced_snapshot_is_a_floor_before_it_arrives(void **state)
+{
+  WORLD;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  testrepo_snapshot(repo, 5, 1);
+  testrepo_snapshot(repo, 4, 1);
+  testrepo_timestamp(repo, 2, 5);
+  testrepo_break(repo, "5.snapshot.json", HF_TUFCLIENT_FAILED);
+  assert_int_equal(testrepo_run(repo, trust, &limits, TESTREPO_NOW, NULL), HF_TUFCLIENT_UNAVAILABLE);
+  assert_int_equal(trust->floor[HF_TUF_SNAPSHOT].version, 5);
+  testrepo_timestamp(repo, 3, 4);
+  assert_refused(repo, trust, HF_RULE_TUF_ROLLBACK);
+  assert_null(strstr(repo->fetched, "snapshot"));
+}
+
+static void announced_targets_are_a_floor_before_they_arrive(void **state)
+{
+  WORLD;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  testrepo_targets(repo, 5, NULL, 0);
+  testrepo_targets(repo, 4, NULL, 0);
+  testrepo_snapshot(repo, 2, 5);
+  testrepo_timestamp(repo, 2, 2);
+  testrepo_break(repo, "5.targets.json", HF_TUFCLIENT_FAILED);
+  assert_int_equal(testrepo_run(repo, trust, &limits, TESTREPO_NOW, NULL), HF_TUFCLIENT_UNAVAILABLE);
+  assert_int_equal(trust->floor[HF_TUF_TARGETS].version, 5);
+  testrepo_snapshot(repo, 3, 4);
+  testrepo_timestamp(repo, 3, 3);
+  assert_refused(repo, trust, HF_RULE_TUF_ROLLBACK);
+  assert_null(strstr(repo->fetched, "targets"));
+}
+
 static void refuses_lengths_above_the_limit_before_fetching(void **state)
 {
   WORLD;
@@ -688,6 +721,11 @@ static void refuses_lengths_above_the_limit_before_fetching(void **state)
   assert_int_equal(testrepo_run(repo, trust, &limits, TESTREPO_NOW, &why), HF_TUFCLIENT_REFUSED);
   assert_int_equal(why.rule, HF_RULE_TUF_TOO_LONG);
   assert_null(strstr(repo->fetched, "targets"));
+  limits = hf_tuf_limits_init();
+  limits.file_max[HF_TUF_SNAPSHOT] = 16;
+  assert_int_equal(testrepo_run(repo, trust, &limits, TESTREPO_NOW, &why), HF_TUFCLIENT_REFUSED);
+  assert_int_equal(why.rule, HF_RULE_TUF_TOO_LONG);
+  assert_null(strstr(repo->fetched, "snapshot"));
 }
 
 /* A timestamp that gives the hash of whatever is published as this snapshot. */
@@ -927,6 +965,8 @@ int main(void)
       TEST(refuses_a_cut_snapshot),
       TEST(refuses_a_longer_snapshot_as_endless_data),
       TEST(refuses_endless_data_in_every_role),
+      TEST(an_announced_snapshot_is_a_floor_before_it_arrives),
+      TEST(announced_targets_are_a_floor_before_they_arrive),
       TEST(refuses_lengths_above_the_limit_before_fetching),
       TEST(refuses_a_snapshot_of_another_version_than_announced),
       TEST(refuses_a_snapshot_not_signed_by_its_key),

@@ -11,7 +11,7 @@
 struct world {
   struct testrepo image, director;
   struct hf_tuf_trust image_trust, director_trust;
-  struct hf_uptane_installed installed[2];
+  struct hf_uptane_installed installed[5];
   struct hf_uptane_self self;
 };
 
@@ -229,7 +229,8 @@ static void refuses_an_old_image_by_its_counter(void **state)
   publish_image(world, 1, both, 2);
   publish_director(world, 1, "thermo-0001", &order, 1);
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_COUNTER);
-  order.release.counter = 2; /* the director lies about the counter */
+  assert_int_equal(plan.count, 0); /* the director alone gives it away */
+  order.release.counter = 2;       /* the director lies about the counter */
   publish_director(world, 2, "thermo-0001", &order, 1);
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_COUNTER);
 }
@@ -251,6 +252,7 @@ static void refuses_an_image_for_other_hardware(void **state)
   publish_image(world, 1, &other, 1);
   publish_director(world, 1, "thermo-0001", &order, 1);
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_HARDWARE);
+  assert_int_equal(plan.count, 0);
   order.hardware = "thermo-a"; /* the director lies about the board */
   publish_director(world, 2, "thermo-0001", &order, 1);
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_HARDWARE);
@@ -277,7 +279,7 @@ static void refuses_to_jump_over_a_stepping_stone(void **state)
   struct world *world = *state;
   struct release far = r11;
   struct hf_uptane_plan plan;
-  far.from = ">=1.1";
+  far.from = ">=1.0.5 <1.1";
   struct order order = honest(&far);
   publish_image(world, 1, &far, 1);
   publish_director(world, 1, "thermo-0001", &order, 1);
@@ -374,6 +376,26 @@ static void refuses_two_components_at_one_place_in_the_order(void **state)
   publish_image(world, 1, &r11, 1);
   publish_director(world, 1, "thermo-0001", orders, 2);
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_ORDER);
+}
+
+static void refuses_more_targets_than_a_plan_holds(void **state)
+{
+  struct world *world = *state;
+  static const char *const names[5] = {"a", "b", "c", "d", "e"};
+  static const char *const paths[5] = {"p/a.img", "p/b.img", "p/c.img", "p/d.img", "p/e.img"};
+  struct hf_uptane_plan plan;
+  struct order orders[5];
+  for (uint32_t i = 0; i < 5; i++) {
+    world->installed[i] = (struct hf_uptane_installed){hf_bytes_text(names[i]), HARDWARE, {1, 0, 0, 0}, 0};
+    orders[i] = honest(&r11);
+    orders[i].release.component = names[i];
+    orders[i].release.path = paths[i];
+    orders[i].order = i;
+  }
+  world->self.count = 5;
+  publish_image(world, 1, &r11, 1);
+  publish_director(world, 1, "thermo-0001", orders, 5);
+  assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_TOO_MANY);
 }
 
 /* All or none: one good and one bad image are no update. */
@@ -477,6 +499,7 @@ int main(void)
       TEST(refuses_a_component_twice),
       TEST(refuses_a_component_it_does_not_have),
       TEST(refuses_two_components_at_one_place_in_the_order),
+      TEST(refuses_more_targets_than_a_plan_holds),
       TEST(one_bad_component_spoils_the_plan),
       TEST(refuses_a_director_that_delegates),
       TEST(an_empty_list_of_delegations_is_none),
