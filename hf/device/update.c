@@ -11,7 +11,7 @@
 #include "hf/device/download.h"
 #include "hf/device/refresh.h"
 
-enum { FORMAT = 1, RECORD_LEN = 1 + HF_SHA256_LEN + 4 + 4 + 1 + 1 + 1 + 8 + 8 + 8 + 8 + 1 + 2 + 4 };
+enum { FORMAT = 1, RECORD_LEN = 1 + HF_SHA256_LEN + 4 + 4 + 1 + 1 + 1 + 8 + 8 + 8 + 8 + 1 + 2 + 1 + 2 + 4 };
 
 /* Flash may refuse this; nothing better could be done here, and what is lost is said again or done again later. */
 static void best_effort(enum hf_err err) { (void)err; }
@@ -35,6 +35,8 @@ static void record_encode(struct hf_buf *out, const struct hf_update *update)
   hf_buf_put_be64(out, (uint64_t)progress->postponed);
   hf_buf_put_u8(out, (uint8_t)progress->state);
   hf_buf_put_be16(out, progress->rule);
+  hf_buf_put_u8(out, progress->told_kind);
+  hf_buf_put_be16(out, progress->told_rule);
   hf_buf_put_be32(out, progress->failures);
 }
 
@@ -70,6 +72,8 @@ static void record_parse(struct hf_update_progress *progress, struct hf_bytes re
   progress->postponed = time_parse(&in);
   progress->state = (enum hf_update_state)hf_cursor_u8(&in);
   progress->rule = hf_cursor_be16(&in);
+  progress->told_kind = hf_cursor_u8(&in);
+  progress->told_rule = hf_cursor_be16(&in);
   progress->failures = hf_cursor_be32(&in);
   if (!hf_cursor_done(&in) || progress->state >= HF_UPDATE_STATES) {
     *progress = (struct hf_update_progress){0};
@@ -101,7 +105,7 @@ enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setu
 }
 
 /* Which event tells of a state; 0: none does. */
-static uint16_t event_of(enum hf_update_state state)
+static uint8_t event_of(enum hf_update_state state)
 {
   static const uint8_t kind[HF_UPDATE_STATES] = {
       [HF_UPDATE_OFFERED] = HF_EVENT_OFFERED,   [HF_UPDATE_STAGED] = HF_EVENT_STAGED,
@@ -126,13 +130,16 @@ enum hf_err hf_update_put_event(struct hf_update *update, uint16_t kind, uint16_
 enum hf_err hf_update_put_state(struct hf_update *update, enum hf_update_state state, uint16_t rule)
 {
   struct hf_update_progress *progress = &update->progress;
-  if (progress->state == state && progress->rule == rule) {
-    return save(update);
-  }
+  uint8_t kind = event_of(state);
+  bool news = kind != 0 && (progress->told_kind != kind || progress->told_rule != rule);
   progress->state = state;
   progress->rule = rule;
+  if (news || state == HF_UPDATE_IDLE) {
+    progress->told_kind = kind;
+    progress->told_rule = rule;
+  }
   /* The event first: a power cut in between repeats it rather than losing it. */
-  enum hf_err err = event_of(state) == 0 ? HF_OK : hf_update_put_event(update, event_of(state), rule);
+  enum hf_err err = news ? hf_update_put_event(update, kind, rule) : HF_OK;
   enum hf_err saved = save(update);
   return err == HF_OK ? saved : err;
 }

@@ -58,7 +58,9 @@ struct hf_update_progress {
   int64_t postponed;          /**< the user's wish, 0: none */
   enum hf_update_state state; /**< what check-ins report */
   uint16_t rule;              /**< why it was refused, failed or reverted; 0: none */
-  uint32_t failures;          /**< of hf_bootstate, up to which they have been told */
+  uint8_t told_kind;          /**< the last event about this target: the same again is no news */
+  uint16_t told_rule;
+  uint32_t failures; /**< of hf_bootstate, up to which they have been told */
 };
 
 struct hf_update {

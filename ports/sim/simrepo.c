@@ -172,6 +172,11 @@ static struct hf_bytes image_value(struct hf_buf *out, const struct simrepo_imag
   return hf_bytes_init(out->at + start, out->len - start);
 }
 
+static int by_path(const void *a, const void *b)
+{
+  return hf_bytes_order(((const struct hf_tufwrite_entry *)a)->path, ((const struct hf_tufwrite_entry *)b)->path);
+}
+
 static void serve(struct simworld *world, const char *folder, const char *name, uint32_t version, struct hf_bytes file)
 {
   char path[HF_HTTP_PATH_MAX];
@@ -228,6 +233,7 @@ void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now)
     entries[i].value = image_value(&text, &repo->images[i], entries[i].path);
     serve_image(world, &repo->images[i], entries[i].path);
   }
+  qsort(entries, (size_t)repo->count, sizeof entries[0], by_path);
   int64_t offline = repo->offline_expires != 0 ? repo->offline_expires : now + YEAR;
   int64_t online = repo->online_expires != 0 ? repo->online_expires : now + DAY;
   repo->image_version++;
