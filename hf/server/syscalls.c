@@ -13,7 +13,7 @@
 static const int always[] = {
     CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(close), CALL(fstat), CALL(lseek), CALL(mmap), CALL(munmap),
     CALL(mremap), CALL(madvise), CALL(brk), CALL(mprotect), CALL(rt_sigaction), CALL(rt_sigprocmask),
-    CALL(rt_sigreturn), CALL(futex), CALL(getpid), CALL(gettid), CALL(clock_gettime), CALL(gettimeofday), CALL(time),
+    CALL(rt_sigreturn), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(futex), CALL(getpid), CALL(gettid), CALL(clock_gettime), CALL(gettimeofday), CALL(time),
     CALL(clock_nanosleep), CALL(nanosleep), CALL(getrandom), CALL(exit), CALL(exit_group), CALL(restart_syscall),
     CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(poll), CALL(ppoll), CALL(recvfrom),
     CALL(recvmsg), CALL(sendto), CALL(sendmsg), CALL(shutdown), CALL(fcntl), CALL(getsockopt), CALL(tgkill), END};
