@@ -19,7 +19,7 @@ static const int always[] = {
     CALL(recvmsg), CALL(sendto), CALL(sendmsg), CALL(shutdown), CALL(fcntl), CALL(getsockopt), CALL(tgkill), END};
 
 /* Until hf_sandbox_seal. */
-static const int at_start[] = {CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(statx), CALL(pread64),
+static const int at_start[] = {CALL(pipe2), CALL(eventfd2), CALL(socketpair), CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(statx), CALL(pread64),
                                CALL(prctl), CALL(seccomp), CALL(landlock_create_ruleset), CALL(landlock_add_rule),
                                CALL(landlock_restrict_self), CALL(close_range), CALL(prlimit64), CALL(getdents64),
                                CALL(access), CALL(faccessat), CALL(faccessat2), CALL(setsockopt), CALL(fchmod),
@@ -69,7 +69,7 @@ static const int never[] = {CALL(execve), CALL(execveat), CALL(process_vm_readv)
 
 /* What the sanitizers' run time needs on top, and no release build has: the leak checker stops the world. */
 static const int sanitizers[] = {CALL(ptrace), CALL(clone), CALL(wait4), CALL(sigaltstack), CALL(prctl), CALL(readlink),
-                                 CALL(open), CALL(openat), CALL(getdents64), CALL(sched_yield), CALL(getppid),
+                                 CALL(open), CALL(openat), CALL(getdents64), CALL(getdents), CALL(sched_yield), CALL(getppid),
                                  CALL(pipe2), CALL(pipe), CALL(process_vm_readv), CALL(set_robust_list), CALL(kill),
                                  CALL(fork), CALL(sched_getaffinity), CALL(getrlimit), CALL(setrlimit),
                                  CALL(prlimit64), CALL(newfstatat), CALL(stat), CALL(getrusage), END};
