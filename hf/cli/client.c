@@ -313,6 +313,15 @@ static int exit_of_status(long status)
   }
 }
 
+/* The place a problem document blames: "?name" of the query, a pointer into the body, or the path itself. */
+static const char *say_where(const char *where, const char *path)
+{
+  if (where == NULL || where[0] == 0 || strncmp(where, "/api/", 5) == 0 || strncmp(where, path, strlen(where)) == 0) {
+    return path;
+  }
+  return hf_say("%s of %s", where, path);
+}
+
 /* A refusal in the server's words (RFC 9457 with what, where, todo). */
 static int tell_problem(const struct hf_client *client, const char *path, long status, const struct answer *answer)
 {
@@ -321,7 +330,7 @@ static int tell_problem(const struct hf_client *client, const char *path, long s
   const char *where = json_string_value(json_object_get(problem, "where"));
   const char *todo = json_string_value(json_object_get(problem, "todo"));
   if (what != NULL) {
-    hf_complain(where != NULL && where[0] != 0 ? hf_say("%s of %s", where, path) : path, todo, "%s", what);
+    hf_complain(say_where(where, path), todo, "%s", what);
   } else if (status == 401) {
     hf_complain(client->url, "the token in operator.json is unknown or has expired; make another one", "not signed in");
   } else {

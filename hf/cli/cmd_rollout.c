@@ -154,7 +154,7 @@ static void put_wave(struct hf_table *table, const json_t *wave)
 
 static void print_waves(const json_t *rollout)
 {
-  static const char *const headings[] = {">WAVE", "WHO", "STATE", ">DEVICES", ">CONFIRMED", ">FAILED", ">ON THE WAY", ""};
+  static const char *const headings[] = {">WAVE", "WHO", "STATE", ">DEVICES", ">CONFIRMED", ">FAILED", ">ON THE WAY", "PROGRESS"};
   const json_t *waves = json_object_get(rollout, "wave_list");
   struct hf_table *table = hf_table_new(headings, COUNT(headings));
   for (size_t i = 0; i < json_array_size(waves); i++) {

@@ -34,7 +34,7 @@ static void print_rows(const json_t *items, const struct hf_column *columns, siz
 
 static void print_freshness(const json_t *list)
 {
-  static const char *const headings[] = {"METADATA", ">VERSION", "EXPIRES", ""};
+  static const char *const headings[] = {"METADATA", ">VERSION", "EXPIRES", "STATE"};
   struct hf_table *table = hf_table_new(headings, COUNT(headings));
   for (size_t i = 0; i < json_array_size(list); i++) {
     const json_t *role = json_array_get(list, i);
@@ -45,7 +45,8 @@ static void print_freshness(const json_t *list)
     hf_table_put(table, hf_member(role, "role"));
     hf_table_put(table, hf_member(role, "version"));
     hf_table_put(table, hf_member_time(role, "expires"));
-    hf_table_put_tone(table, expired ? "EXPIRED: devices accept no update" : "fresh", expired ? HF_TONE_BAD : HF_TONE_GOOD);
+    hf_table_put_tone(table, !known ? NULL : expired ? "EXPIRED: devices accept no update" : "fresh",
+                      !known ? HF_TONE_PLAIN : expired ? HF_TONE_BAD : HF_TONE_GOOD);
   }
   putchar('\n');
   hf_table_print(table, stdout);

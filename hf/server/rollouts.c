@@ -288,7 +288,9 @@ static enum hf_err percent_place(struct start *in)
   if (err != HF_OK) {
     return err;
   }
-  qsort(in->candidate, in->count, sizeof *in->candidate, hash_order);
+  if (in->count > 0) { /* an empty fleet has no array */
+    qsort(in->candidate, in->count, sizeof *in->candidate, hash_order);
+  }
   for (uint32_t wave = 0; wave < in->rollout.wave_count; wave++) {
     while (cut[wave] > 0 && i < in->count) {
       struct candidate *candidate = &in->candidate[i++];
@@ -300,7 +302,9 @@ static enum hf_err percent_place(struct start *in)
     }
     in->rollout.at[wave].last_hash = in->rollout.at[wave].percent == 100 ? UINT64_MAX : hash;
   }
-  qsort(in->candidate, in->count, sizeof *in->candidate, row_order);
+  if (in->count > 0) { /* an empty fleet has no array */
+    qsort(in->candidate, in->count, sizeof *in->candidate, row_order);
+  }
   return HF_OK;
 }
 
