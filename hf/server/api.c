@@ -160,7 +160,8 @@ static enum hf_err check_body(struct hf_call *call)
   return HF_OK;
 }
 
-/* A change happens whole or not at all: a mark in the group's transaction, undone with a refusal. */
+/* A change happens whole or not at all: a mark in the group, gone back to when a handler had begun to change things and then
+ * refused. A refusal that changed nothing needs no undoing, so nobody's bad requests cost the devices anything. */
 static void run_change(struct hf_call *call, void (*handler)(struct hf_call *call))
 {
   enum hf_err err = hf_engine_mark(call->engine);
@@ -169,14 +170,10 @@ static void run_change(struct hf_call *call, void (*handler)(struct hf_call *cal
     return;
   }
   handler(call);
-  if (call->reply->status < 400) {
-    err = hf_engine_mark_keep(call->engine);
-  } else if (call->route == &hf_routes[HF_ROUTE_session_open] && call->changed) {
-    err = hf_engine_mark_keep(call->engine); /* a refused login that is worth its audit entry */
-  } else {
-    err = hf_engine_mark_undo(call->engine);
-  }
+  bool undo = call->reply->status >= 400 && (call->changed || call->engine->poison != HF_OK);
+  err = undo ? hf_engine_mark_undo(call->engine) : hf_engine_mark_keep(call->engine);
   if (err != HF_OK) {
+    (void)hf_engine_poison(call->engine, err);
     hf_call_fail(call, err, "the change could not be stored", NULL);
   }
 }

@@ -114,8 +114,7 @@ static void login_locked(struct hf_call *call, struct hf_bytes name)
     hf_call_fail(call, err, "the failed login could not be noted", NULL);
     return;
   }
-  call->changed = true;
-  refuse_login(call, 1);
+  refuse_login(call, 1); /* `changed` stays false: the entry is to be kept */
 }
 
 void hf_api_session_open(struct hf_call *call)
@@ -137,6 +136,7 @@ void hf_api_session_open(struct hf_call *call)
     hf_call_refuse(call, HF_PROBLEM_SIGN_IN, "the login was not confirmed in time", "", "try again");
     return;
   }
+  call->changed = true;
   enum hf_err err = login_open(call, &secret, &who, name);
   if (err != HF_OK) {
     hf_call_fail(call, err, "the session could not be opened", NULL);
@@ -161,6 +161,7 @@ void hf_api_session_close(struct hf_call *call)
     return;
   }
   struct hf_act act = hf_call_act(call);
+  call->changed = true;
   enum hf_err err = hf_session_close(call->db, call->who.hash);
   if (err == HF_OK) {
     err = hf_auditlog_put(call->engine, &act, "session.close", hf_bytes_text(call->who.name),
@@ -265,6 +266,7 @@ void hf_api_token_new(struct hf_call *call)
     hf_call_refuse(call, HF_PROBLEM_SCOPE, "a token cannot have a scope that you do not have", "/scopes", NULL);
     return;
   }
+  call->changed = true;
   enum hf_err err = hf_token_put(call->db, &secret, &id, &token, call->request->now);
   if (err == HF_OK) {
     err = token_audit(call, "token.new", id, token.name);
@@ -297,6 +299,7 @@ void hf_api_token_close(struct hf_call *call)
     hf_call_refuse(call, HF_PROBLEM_NOT_FOUND, "there is no token with this id", "path", "GET /tokens lists them");
     return;
   }
+  call->changed = true;
   if (err == HF_OK) {
     err = token_audit(call, "token.close", id, hf_buf_bytes(&name));
   }

@@ -48,7 +48,7 @@ struct hf_call {
   const struct hf_route *route;
   struct hf_actor who;
   struct hf_arg args[HF_PARAM_COUNT];
-  bool changed; /**< a noun has changed something: undoing it must also reload what is in memory */
+  bool changed; /**< the handler has begun to change things: a refusal must be undone */
   json_t *body; /**< checked against the route's schema; NULL when there is none */
   struct hf_buf room;
   uint8_t room_bytes[HF_CALL_ROOM];
