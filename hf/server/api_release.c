@@ -123,29 +123,23 @@ void hf_api_release_get(struct hf_call *call)
   reply_release(call, hf_call_arg(call, HF_PARAM_PATH_product), hf_call_arg(call, HF_PARAM_PATH_version));
 }
 
-/* `what` for each way publishing can fail; the rule's own words when there is one. */
+/* Nearly every way publishing fails breaks a rule, whose words tell it. */
 static void refuse_release(struct hf_call *call, enum hf_err err, const struct hf_why *why)
 {
-  char where[48] = "/targets";
+  char where[48] = "";
   struct hf_problem_words words = {.where = where, .rule = why->rule};
   enum hf_problem kind = hf_problem_of(err);
   if (why->rule != HF_RULE_NONE) {
+    kind = err == HF_E_INPUT ? HF_PROBLEM_REFUSED : kind;
     (void)snprintf(where, sizeof where, "/targets, byte %u", (unsigned)why->at);
-  }
-  if (err == HF_E_NOT_FOUND) {
-    words.what = "there is no such product, or a file that the targets name was not uploaded";
-    words.todo = "add the product with POST /products; send each file with PUT /uploads/{sha256}";
-    where[0] = 0;
-  } else if (err == HF_E_EXISTS) {
-    words.what = "this version is published already";
-    words.todo = "give the repaired software another version: what is published never changes";
-    (void)snprintf(where, sizeof where, "/version");
-  } else if (err == HF_E_INPUT) {
-    kind = HF_PROBLEM_REFUSED;
-    words.what = why->rule == HF_RULE_NONE ? "targets and release do not fit each other" : NULL;
-  } else if (err == HF_E_DENIED && why->rule == HF_RULE_NONE) {
-    words.what = "a device would refuse these targets";
-  } else if (err != HF_E_DENIED) {
+  } else if (err == HF_E_DENIED) { /* no rule of the release's: the vault did not sign */
+    kind = HF_PROBLEM_FAILED;
+    words.what = "the vault did not sign the new snapshot and timestamp";
+    words.todo = "see what the vault wrote on standard error; check the server's clock";
+  } else if (err == HF_E_STATE) {
+    kind = HF_PROBLEM_UNAVAILABLE;
+    words.what = "another release is being published at this moment";
+  } else {
     words.what = "the release could not be published";
   }
   hf_problem_put(call->reply, kind, &words);

@@ -5,6 +5,7 @@
 #include "hf/base/time.h"
 #include "hf/codec/json.h"
 #include "hf/server/call.h"
+#include "hf/server/rollout_set.h"
 #include "hf/server/rollouts.h"
 
 enum { R_ID, R_PRODUCT, R_VERSION, R_STATE, R_REASON, R_WAVE, R_GROUP, R_DEADLINE, R_BY, R_CREATED, R_ENDED, R_SUCCESS,
@@ -48,7 +49,8 @@ static enum hf_err put_rollout(struct hf_call *call, struct hf_stmt *stmt)
   hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, R_PRODUCT));
   hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, R_VERSION));
   hf_reply_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, R_STATE))));
-  hf_reply_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, R_REASON));
+  bool held = hf_stmt_get_int(stmt, R_STATE) != HF_ROLLOUT_RUNNING; /* the reason of a resume is history */
+  hf_reply_put_text_or_null(out, "reason", held ? hf_stmt_get_bytes(stmt, R_REASON) : (struct hf_bytes){NULL, 0});
   hf_reply_put_int(out, "wave", hf_stmt_get_int(stmt, R_WAVE) + 1);
   hf_reply_put_int(out, "waves", hf_stmt_get_int(stmt, R_WAVES));
   hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, R_TOTAL));
@@ -199,6 +201,18 @@ static void reply_rollout(struct hf_call *call, int64_t id)
   hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no rollout with this id" : "the rollout could not be read", NULL);
 }
 
+/* The engine keeps running rollouts in memory and writes them with the group; a reply to a change is to show it now. */
+static void reply_changed(struct hf_call *call, int64_t id)
+{
+  call->changed = true;
+  enum hf_err err = hf_rollout_set_flush(call->engine, call->request->now);
+  if (err != HF_OK) {
+    hf_call_fail(call, err, "the rollout could not be stored", NULL);
+    return;
+  }
+  reply_rollout(call, id);
+}
+
 static enum hf_err path_rollout(struct hf_call *call, int64_t *id)
 {
   return hf_page_number(id, call, hf_call_arg(call, HF_PARAM_PATH_rollout), 0);
@@ -267,9 +281,8 @@ void hf_api_rollout_new(struct hf_call *call)
     refuse_rollout(call, err, &why);
     return;
   }
-  call->changed = true;
   (void)snprintf(call->reply->location, sizeof call->reply->location, "/api/v1/rollouts/%lld", (long long)id);
-  reply_rollout(call, id);
+  reply_changed(call, id);
 }
 
 static void change(struct hf_call *call,
@@ -283,8 +296,7 @@ static void change(struct hf_call *call,
   }
   enum hf_err err = verb(call->engine, &act, id);
   if (err == HF_OK) {
-    call->changed = true;
-    reply_rollout(call, id);
+    reply_changed(call, id);
   } else if (err == HF_E_STATE) {
     hf_call_refuse(call, HF_PROBLEM_CONFLICT, clash, "path", todo);
   } else {

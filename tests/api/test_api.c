@@ -359,18 +359,23 @@ static void releases_that_do_not_hold_are_refused_in_words(void **state)
   memcpy(put.upload_sha256, sha256, 32);
   world_expect(&world, &put, 422, "SHA-256");
   char *targets = world_targets(&world, "1.3.0", sha256, len, digest);
-  publish("thermostat", "1.3.0", targets, 404, "uploaded");
-  publish("nothing", "1.3.0", targets, 404, NULL);
-  char *comma = strstr(targets, "\"version\":");
-  assert_non_null(comma);
-  comma[10] = comma[10] == '9' ? '8' : '9'; /* a change under the signature */
-  publish("thermostat", "1.3.0", targets, 422, "TUF_");
-  publish("thermostat", "1.3.0", "{}", 422, NULL);
-  publish("thermostat", "1.3.0", "not json", 422, NULL);
-  free(targets);
-  sha256[0] ^= 1;
-  targets = world_targets(&world, "1.1.0", sha256, len, digest);
-  publish("thermostat", "1.1.0", targets, 409, "already");
+  publish("thermostat", "1.3.0", targets, 404, "RELEASE_UPLOAD");
+  publish("nothing", "1.3.0", targets, 404, "RELEASE_PRODUCT");
+  publish("thermostat", "1.1.0", targets, 409, "RELEASE_EXISTS");
+  publish("thermostat", "1.4.0", targets, 422, "RELEASE_TARGET");
+  struct hf_buf hex = hf_buf_init(wrong + 9, 65);
+  hf_hex_put(&hex, hf_bytes_init(sha256, 32));
+  assert_int_equal(hf_buf_terminate(&hex), HF_OK);
+  world_expect(&world, &put, 201, NULL);
+  char *expires = NULL;
+  for (char *at = strstr(targets, "\"expires\":\""); at != NULL; at = strstr(at + 1, "\"expires\":\"")) {
+    expires = at;
+  }
+  assert_non_null(expires);
+  expires[14] ^= 1; /* another year, under the signature */
+  publish("thermostat", "1.3.0", targets, 422, "TUF_UNSIGNED");
+  publish("thermostat", "1.3.0", "{}", 422, "TUF_SHAPE");
+  publish("thermostat", "1.3.0", "not json", 422, "JSON_");
   free(targets);
   world_expect(&world, GET("/releases"), 200, "\"total\": 2");
 }

@@ -171,7 +171,7 @@ static void a_session_planted_before_login_is_worth_nothing_after(void **state)
   world_login(&world, session, csrf);
   const char *login = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}";
   world.now += 10;
-  struct told = world_ask(&world, POST("/session", .bearer = "", .session = session, .body = login, .tls = true));
+  struct told told = world_ask(&world, POST("/session", .bearer = "", .session = session, .body = login, .tls = true));
   assert_int_equal(told.status, 201);
   assert_null(strstr(told.reply.set_session, session));
   assert_non_null(strstr(told.reply.set_session, "; HttpOnly"));
