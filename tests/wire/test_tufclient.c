@@ -876,6 +876,37 @@ static void refuses_same_targets_version_with_other_content(void **state)
   assert_refused(repo, trust, HF_RULE_TUF_SAME_VERSION);
 }
 
+/* aktualizr had to raise its limit from 1 MB to 8 MB: every nightly build stays listed. No heap, no tree, one buffer.
+ */
+static void finds_one_of_ten_thousand_images(void **state)
+{
+  WORLD;
+  enum { COUNT = 10000, CAP = 8 << 20 };
+  struct hf_buf body = hf_buf_init(malloc(CAP), CAP);
+  hf_buf_put_text(&body, "{\"_type\":\"targets\"," EXPIRES ",\"targets\":{");
+  for (int i = 0; i < COUNT; i++) {
+    char entry[640];
+    snprintf(entry, sizeof entry,
+             "%s\"thermostat/1.%d.%02d/main.img\":{\"custom\":{\"holdfast\":{\"component\":\"main\",\"counter\":2,"
+             "\"from\":\"*\",\"hardware\":[\"thermo-a\"],\"image\":\"%064d\",\"product\":\"thermostat\",\"sbom\":"
+             "\"%064d\",\"security\":false,\"version\":\"1.%d.%d\"}},\"hashes\":{\"sha256\":\"%064d\"},\"length\":%d}",
+             i == 0 ? "" : ",", 100 + i / 100, i % 100, i, i, 100 + i / 100, i % 100, i, i + 1);
+    hf_buf_put_text(&body, entry);
+  }
+  hf_buf_put_text(&body, "},\"version\":2}");
+  assert_false(body.failed);
+  testrepo_forge(repo, "2.targets.json", hf_buf_bytes(&body), BIT(K_TARGETS));
+  testrepo_snapshot(repo, 2, 2);
+  testrepo_timestamp(repo, 2, 2);
+  assert_done(repo, trust);
+  struct hf_target_file target;
+  assert_int_equal(
+      hf_tuf_target_get(&target, hf_tufclient_targets(&repo->client), HF_LIT("thermostat/1.199.99/main.img"), NULL),
+      HF_OK);
+  assert_int_equal(target.length, COUNT);
+  free(body.at);
+}
+
 /* ---- cuts ---- */
 
 /* Unavailable at any file, at any time: trust is what it was, or further on, and the next refresh succeeds. */
@@ -981,6 +1012,7 @@ int main(void)
       TEST(refuses_targets_signed_by_online_keys_only),
       TEST(refuses_expired_targets),
       TEST(refuses_same_targets_version_with_other_content),
+      TEST(finds_one_of_ten_thousand_images),
       TEST(a_refresh_cut_anywhere_can_be_taken_up_again),
       TEST(refuses_every_truncation_of_every_file),
   };

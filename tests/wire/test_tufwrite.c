@@ -125,6 +125,24 @@ static void refuses_entries_out_of_order_or_astray(void **state)
   }
 }
 
+static void refuses_versions_outside_the_bounds(void **state)
+{
+  (void)state;
+  uint8_t room[1024];
+  static const uint32_t wrong[] = {0, (uint32_t)HF_TUF_VERSION_MAX + 1};
+  for (size_t i = 0; i < 2; i++) {
+    struct hf_buf body = hf_buf_init(room, sizeof room);
+    struct hf_tufwrite_edit edit = {.version = wrong[i]};
+    assert_int_equal(hf_tufwrite_put_timestamp(&body, wrong[i], 0, 1, HF_LIT("x")), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_put_timestamp(&body, 1, 0, wrong[i], HF_LIT("x")), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_put_snapshot(&body, wrong[i], 0, 1, HF_LIT("x")), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_put_snapshot(&body, 1, 0, 1, HF_LIT("")), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_put_targets(&body, wrong[i], 0, NULL, 0), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_put_director(&body, wrong[i], 0, HF_LIT("d"), NULL, 0), HF_E_INPUT);
+    assert_int_equal(hf_tufwrite_edit_targets(&body, json(HF_LIT("{\"targets\":{}}")), &edit), HF_E_INPUT);
+  }
+}
+
 /* ---- editing ---- */
 
 static const char *edited(const char *body, const struct hf_tufwrite_entry *entries, size_t count)
@@ -233,6 +251,7 @@ int main(void)
       TEST(writes_the_text_of_the_specification),
       TEST(refuses_roots_that_lock_somebody_out),
       TEST(refuses_entries_out_of_order_or_astray),
+      TEST(refuses_versions_outside_the_bounds),
       TEST(editing_keeps_what_it_does_not_know),
       TEST(editing_adds_replaces_and_takes_out),
       TEST(editing_an_unsorted_file_writes_nothing_twice),

@@ -24,7 +24,6 @@
 #define TESTREPO_NOW INT64_C(1790000000) /* 2026-09-21 */
 #define TESTREPO_YEAR INT64_C(31536000)
 #define TESTREPO_FILES 96
-#define TESTREPO_ROOM (1u << 20)
 
 /* Keys by index; the masks below speak of them. */
 enum testrepo_key { K_ROOT, K_ROOT2, K_ROOT3, K_TIMESTAMP, K_SNAPSHOT, K_TARGETS, K_SPARE, K_THIEF, TESTREPO_KEYS };
@@ -115,12 +114,13 @@ static inline struct hf_bytes testrepo_sign(struct testrepo *repo, struct hf_byt
       signers[count++] = testrepo_signer(repo, i);
     }
   }
-  uint8_t *out = malloc(TESTREPO_ROOM);
-  uint8_t *scratch = malloc(TESTREPO_ROOM);
+  size_t room = body.len + 4096; /* a signature in the file is 220 characters */
+  uint8_t *out = malloc(room);
+  uint8_t *scratch = malloc(room);
   assert_non_null(out);
   assert_non_null(scratch);
-  struct hf_buf buf = hf_buf_init(out, TESTREPO_ROOM);
-  assert_int_equal(hf_tufwrite_sign_file(&buf, hf_buf_init(scratch, TESTREPO_ROOM), body, signers, count), HF_OK);
+  struct hf_buf buf = hf_buf_init(out, room);
+  assert_int_equal(hf_tufwrite_sign_file(&buf, hf_buf_init(scratch, room), body, signers, count), HF_OK);
   free(scratch);
   return hf_buf_bytes(&buf);
 }
