@@ -375,7 +375,18 @@ static void on_signals(struct keeper *keeper)
   }
 }
 
-static void on_control(struct slot *slot)
+/* A ready engine has taken it over (docs/spec/workspace.md). It may not remove it itself: the right to remove files from
+ * server/ would reach the vault's keys. */
+static void forget_bootstrap(const struct hf_setup *setup)
+{
+  char path[PATH_MAX + 16];
+  (void)snprintf(path, sizeof path, "%s/bootstrap.json", setup->server_dir);
+  if (unlink(path) != 0 && errno != ENOENT) {
+    fprintf(stderr, "keeper: %s: %s; remove it, it has done its work\n", path, strerror(errno));
+  }
+}
+
+static void on_control(const struct keeper *keeper, struct slot *slot)
 {
   struct hf_msg msg;
   int fd;
@@ -386,6 +397,9 @@ static void on_control(struct slot *slot)
     (void)close(fd);
   }
   slot->ready = true;
+  if (slot->process == HF_ENGINE) {
+    forget_bootstrap(keeper->setup);
+  }
 }
 
 static int wait_ms(const struct keeper *keeper)
@@ -413,7 +427,7 @@ static void wait_events(struct keeper *keeper)
   }
   for (size_t i = 0; i < keeper->count; i++) {
     if ((watch[i + 1].revents & POLLIN) != 0) {
-      on_control(&keeper->slot[i]);
+      on_control(keeper, &keeper->slot[i]);
     }
   }
   if (watch[0].revents != 0) {
