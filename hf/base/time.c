@@ -2,14 +2,15 @@
 #include "hf/base/time.h"
 
 /* Days since 1970-01-01 of a proleptic Gregorian date, counted in years that start in March so that the leap day comes
- * last (the arithmetic of Howard Hinnant's chrono paper, written anew). */
-static int64_t days_from_date(int64_t year, int month, int day)
+ * last (the arithmetic of Howard Hinnant's chrono paper, written anew). In 32 bits: a microcontroller divides those in
+ * hardware. */
+static int32_t days_from_date(int32_t year, int month, int day)
 {
-  int64_t y = month <= 2 ? year - 1 : year;
-  int64_t era = y / 400; /* years here are never negative */
-  int64_t year_of_era = y - era * 400;
-  int64_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
-  int64_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+  int32_t y = month <= 2 ? year - 1 : year;
+  int32_t era = y / 400; /* years here are never negative */
+  int32_t year_of_era = y - era * 400;
+  int32_t day_of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
+  int32_t day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
   return era * 146097 + day_of_era - 719468;
 }
 
@@ -65,7 +66,7 @@ enum hf_err hf_time_parse(int64_t *seconds, struct hf_bytes text)
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
     return HF_E_INPUT;
   }
-  *seconds = days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+  *seconds = (int64_t)days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
   return HF_OK;
 }
 

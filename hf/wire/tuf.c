@@ -161,6 +161,7 @@ struct tally {
   uint8_t digest[HF_SHA256_LEN];
   uint16_t tried;   /* keys that had their one signature looked at */
   uint16_t counted; /* keys whose signature is good */
+  unsigned count;   /* how many they are */
 };
 
 /* Is this key, under whatever id, counted already? */
@@ -211,6 +212,7 @@ static void count_signature(struct tally *tally, struct hf_json signature)
     tally->tried |= bit;
     if (!is_counted(tally, i) && verify_one(tally, &key->pub, signature) == HF_ALLOW) {
       tally->counted |= bit;
+      tally->count++;
     }
   }
 }
@@ -226,8 +228,7 @@ enum hf_verdict hf_tuf_verify(const struct hf_tuf_file *file, const struct hf_tu
   for (uint32_t n = 0; n < limits->signatures_max && hf_json_walk_next(&walk, &signature); n++) {
     count_signature(&tally, signature);
   }
-  unsigned count = (unsigned)__builtin_popcount(tally.counted);
-  if (signers->threshold >= 1 && count >= signers->threshold) {
+  if (signers->threshold >= 1 && tally.count >= signers->threshold) {
     return HF_ALLOW;
   }
   hf_why_put(why, HF_RULE_TUF_UNSIGNED, hf_json_at(file->text, file->signatures));

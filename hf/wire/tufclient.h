@@ -69,6 +69,7 @@ HF_MUST enum hf_tufclient_step hf_tufclient_next(const struct hf_tufclient *clie
  * @param why    fills at refusal; may be NULL; also kept, see hf_tufclient_why
  * @return HF_OK: go on with hf_tufclient_next; HF_E_DENIED: refused; HF_E_AGAIN: unavailable; HF_E_STATE: nothing was
  *         asked for
+ * Stack about 3.5 KB on a Cortex-M beside the crypto back end's: a new root is read beside the trusted one.
  */
 HF_MUST enum hf_err hf_tufclient_give(struct hf_tufclient *client, enum hf_tufclient_got got, struct hf_bytes bytes,
                                       struct hf_why *why);

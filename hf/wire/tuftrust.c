@@ -111,6 +111,16 @@ static void take_key(struct hf_tuf_key *key, struct hf_cbor *in)
   memcpy(key->pub.at, material.at, material.len);
 }
 
+/* Not the compiler's popcount: on a Cortex-M that is a table in its library. */
+static unsigned count_bits(unsigned set)
+{
+  unsigned count = 0;
+  for (; set != 0; set &= set - 1) {
+    count++;
+  }
+  return count;
+}
+
 static void take_signers(struct hf_tuf_signers *signers, struct hf_cbor *in, size_t key_count)
 {
   if (hf_cbor_array(in, 2) != 2) {
@@ -118,7 +128,7 @@ static void take_signers(struct hf_tuf_signers *signers, struct hf_cbor *in, siz
   }
   signers->keys = (uint16_t)hf_cbor_uint(in, (UINT64_C(1) << key_count) - 1);
   signers->threshold = (uint16_t)hf_cbor_uint(in, HF_TUF_KEYS_MAX);
-  if (signers->threshold == 0 || signers->threshold > __builtin_popcount(signers->keys)) {
+  if (signers->threshold == 0 || signers->threshold > count_bits(signers->keys)) {
     hf_cbor_fail(in, HF_RULE_TUF_TRUST);
   }
 }
