@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "hf/server/auditlog.h"
+#include "hf/server/auth.h"
 #include "hf/server/cache.h"
 #include "hf/server/core.h"
 #include "hf/server/member.h"
@@ -335,7 +336,8 @@ static enum hf_err expiry_tick(struct hf_engine *engine, int64_t now)
   if (err != HF_OK) {
     return hf_engine_poison(engine, err);
   }
-  return hf_upload_tick(engine, now);
+  err = hf_auth_tick(engine->db, now);
+  return err == HF_OK ? hf_upload_tick(engine, now) : hf_engine_poison(engine, err);
 }
 
 enum hf_err hf_engine_tick(struct hf_engine *engine, int64_t now)
