@@ -400,6 +400,25 @@ void hf_tufwrite_put_file(struct hf_buf *out, struct hf_bytes body, const struct
   put_body(out, body);
 }
 
+enum hf_err hf_tufwrite_put_cosigned(struct hf_buf *out, const struct hf_tuf_file *file,
+                                     const struct hf_tufwrite_sig *sig)
+{
+  struct hf_json_walk walk = hf_json_walk_init(file->signatures);
+  struct hf_json element, id;
+  hf_buf_put_text(out, "{\"signatures\":[");
+  while (hf_json_walk_next(&walk, &element)) { /* bounded by hf_tuf_limits.signatures_max */
+    bool replaced =
+        hf_json_get(&id, element, "keyid") == HF_OK && hf_json_is_hex(id, hf_bytes_init(sig->keyid, sizeof sig->keyid));
+    if (!replaced) {
+      hf_json_put_comma(out);
+      hf_buf_put(out, element.text);
+    }
+  }
+  put_sig(out, sig);
+  put_body(out, file->body.text);
+  return result(out);
+}
+
 enum hf_err hf_tufwrite_sign_file(struct hf_buf *out, struct hf_buf scratch, struct hf_bytes body,
                                   const struct hf_tufwrite_signer *signers, size_t count)
 {

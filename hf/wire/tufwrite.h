@@ -83,4 +83,14 @@ void hf_tufwrite_put_file(struct hf_buf *out, struct hf_bytes body, const struct
 HF_MUST enum hf_err hf_tufwrite_sign_file(struct hf_buf *out, struct hf_buf scratch, struct hf_bytes body,
                                           const struct hf_tufwrite_signer *signers, size_t count);
 
+/**
+ * Append a file again with one more signature: how the holders of several offline keys sign one after the other. The
+ * signed part and the other signatures are copied as they stand; an earlier signature under the same key id is replaced.
+ * @param file  borrows: parsed with hf_tuf_parse; whose signatures are in it is not judged
+ * @param sig   borrows: made by hf_tufwrite_sign over hf_tufwrite_canonical of `file->body.text`
+ * @return HF_OK or HF_E_SPACE
+ */
+HF_MUST enum hf_err hf_tufwrite_put_cosigned(struct hf_buf *out, const struct hf_tuf_file *file,
+                                             const struct hf_tufwrite_sig *sig);
+
 #endif

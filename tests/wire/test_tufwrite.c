@@ -243,6 +243,35 @@ static void signs_nothing_that_is_not_json(void **state)
                    HF_E_SPACE);
 }
 
+/* Two people, two machines, one root: the second signs the file the first has sent. */
+static void a_second_holder_adds_his_signature(void **state)
+{
+  (void)state;
+  static uint8_t room[16384], canonical[16384];
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct hf_tuf_file file;
+  struct hf_tuf_trust trust;
+  struct hf_tufwrite_sig sig;
+  struct hf_tufwrite_signer second = testrepo_signer(&repo, K_ROOT2);
+  repo.root_keys |= BIT(K_ROOT2);
+  repo.role[HF_TUF_ROOT] = (struct hf_tuf_signers){BIT(K_ROOT) | BIT(K_ROOT2), 2};
+  testrepo_root(&repo, 1, BIT(K_ROOT));
+  struct hf_bytes first = testrepo_get(&repo, "1.root.json");
+  assert_int_equal(hf_tuf_trust_verify(&trust, first, &limits, NULL), HF_DENY);
+  for (int again = 0; again < 2; again++) { /* twice: the same holder's signature is replaced, not repeated */
+    struct hf_buf out = hf_buf_init(room, sizeof room), message = hf_buf_init(canonical, sizeof canonical);
+    assert_int_equal(hf_tuf_parse(&file, first, HF_TUF_ROOT, &limits, NULL), HF_OK);
+    assert_int_equal(hf_tufwrite_canonical(&message, file.body.text), HF_OK);
+    assert_int_equal(hf_tufwrite_sign(&sig, &second, hf_buf_bytes(&message)), HF_OK);
+    assert_int_equal(hf_tufwrite_put_cosigned(&out, &file, &sig), HF_OK);
+    testrepo_set(&repo, "1.root.json", hf_buf_bytes(&out));
+    first = testrepo_get(&repo, "1.root.json");
+    assert_int_equal(hf_tuf_trust_verify(&trust, first, &limits, NULL), HF_ALLOW);
+    assert_int_equal(hf_tuf_parse(&file, first, HF_TUF_ROOT, &limits, NULL), HF_OK);
+    assert_int_equal(hf_json_count(file.signatures), 2);
+  }
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -256,6 +285,7 @@ int main(void)
       TEST(editing_adds_replaces_and_takes_out),
       TEST(editing_an_unsorted_file_writes_nothing_twice),
       TEST(editing_refuses_what_is_not_there),
+      TEST(a_second_holder_adds_his_signature),
       TEST(notices_a_private_key_that_is_not_the_named_one),
       TEST(signs_nothing_that_is_not_json),
   };
