@@ -149,6 +149,9 @@ enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *a
   /* The half that lags goes first: meanwhile the other one keeps the newest state. */
   int first = newest[1].seq < newest[0].seq;
   uint32_t seq = newest[!first].seq + 1;
+  if (seq == 0) {
+    return HF_E_FULL; /* no device writes 2^32 boot records: somebody else wrote this one */
+  }
   enum hf_err err_first = half_put(&run[first], &newest[first], seq, payload, true);
   enum hf_err err_second = half_put(&run[!first], &newest[!first], seq, payload, err_first == HF_OK);
   if (err_first != HF_OK && err_second != HF_OK) {

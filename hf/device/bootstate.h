@@ -54,7 +54,7 @@ HF_MUST enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf
 /** Write the state to both halves. After HF_OK it is on the medium; after anything else, or a power cut, the old state
  * or the new one is read back, whole.
  * @param state  borrows; `seq` and `lags` are set
- * @return HF_OK; HF_E_INPUT; HF_E_IO */
+ * @return HF_OK, also when only one half took it (`lags`); HF_E_INPUT; HF_E_IO; HF_E_FULL: no sequence number left */
 HF_MUST enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *area);
 
 /** Write down what an image is, from its verified info. */

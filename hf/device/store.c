@@ -139,6 +139,9 @@ static uint32_t live_room(const struct hf_store *store, const struct hf_record *
 /* Copy every value but the one of `rec` into the other bank, then `rec`, then the head that makes it count. */
 static enum hf_err compact(struct hf_store *store, struct hf_record *rec, const void *value)
 {
+  if (store->generation == UINT32_MAX) {
+    return HF_E_FULL; /* no flash lives that long: somebody else wrote this bank */
+  }
   uint32_t size = bank_size(store->area);
   struct hf_store next = {.area = store->area, .generation = store->generation + 1, .seq = store->seq};
   next.bank = hf_record_open(store->area, store->bank.size != 0 && store->bank.start == 0 ? size : 0, size);

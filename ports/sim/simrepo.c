@@ -141,6 +141,11 @@ int simrepo_add(struct simrepo *repo, struct simrepo_image image)
   return repo->count++;
 }
 
+static uint32_t told_counter(const struct simrepo_image *image)
+{
+  return image->told_counter != 0 ? image->told_counter : image->counter;
+}
+
 static struct hf_target_file target_file(const struct simrepo_image *image, struct hf_bytes path)
 {
   struct hf_target_file file = {.path = path, .length = (uint32_t)image->file.len};
@@ -161,7 +166,7 @@ static struct hf_bytes image_value(struct hf_buf *out, const struct simrepo_imag
                              .component = HF_LIT(SIMREPO_COMPONENT),
                              .version = image->info.version,
                              .from = hf_bytes_text(image->from != NULL ? image->from : "*"),
-                             .counter = image->counter,
+                             .counter = told_counter(image),
                              .security = image->security,
                              .hardware_count = 1};
   target.hardware[0] = hf_bytes_text(image->hardware != NULL ? image->hardware : SIMREPO_HARDWARE);
@@ -261,7 +266,7 @@ void simrepo_order(struct simrepo *repo, struct simworld *world, int image, cons
         .component = HF_LIT(SIMREPO_COMPONENT),
         .device = id,
         .hardware = hf_bytes_text(wanted->hardware != NULL ? wanted->hardware : SIMREPO_HARDWARE),
-        .counter = wanted->counter};
+        .counter = told_counter(wanted)};
     struct hf_target_file file = target_file(wanted, entry.path);
     size_t start = text.len;
     hf_target_order_put(&text, &order, &file);

@@ -9,7 +9,7 @@
 #include "hf/wire/tufwrite.h"
 #include "ports/sim/simworld.h"
 
-#define SIMREPO_IMAGES_MAX 8
+#define SIMREPO_IMAGES_MAX 12
 #define SIMREPO_BLOBS_MAX 64
 #define SIMREPO_PRODUCT "thermostat"
 #define SIMREPO_COMPONENT "main"
@@ -26,7 +26,8 @@ struct simrepo_image {
   uint32_t counter;
   uint32_t payload_len;
   bool security;
-  bool unsigned_key; /**< signed with a key the device does not know */
+  uint32_t told_counter; /**< what the metadata says instead of `counter`; 0: the truth */
+  bool unsigned_key;     /**< signed with a key the device does not know */
   /* filled by simrepo_add */
   struct hf_bytes file;
   struct hf_image_info info;

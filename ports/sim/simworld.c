@@ -70,8 +70,9 @@ static enum hf_err send_piece(struct sending *sending, struct hf_bytes piece)
 {
   static uint8_t copy[4096];
   struct simworld *world = sending->world;
-  if (sending->fault == SIMWORLD_DROP && world->bytes + piece.len > world->at) {
-    piece.len = world->at > world->bytes ? (size_t)(world->at - world->bytes) : 0;
+  uint64_t before = world->match != NULL ? sending->sent : world->bytes;
+  if (sending->fault == SIMWORLD_DROP && before + piece.len > world->at) {
+    piece.len = world->at > before ? (size_t)(world->at - before) : 0;
   }
   if (piece.len > 0) {
     memcpy(copy, piece.at, piece.len);
@@ -88,7 +89,7 @@ static enum hf_err send_piece(struct sending *sending, struct hf_bytes piece)
   if (err == HF_OK && world->power != NULL && world->power->dead) {
     err = HF_E_AGAIN;
   }
-  if (err == HF_OK && sending->fault == SIMWORLD_DROP && world->bytes >= world->at) {
+  if (err == HF_OK && sending->fault == SIMWORLD_DROP && before + piece.len >= world->at) {
     err = HF_E_AGAIN;
   }
   return err;
@@ -160,7 +161,7 @@ static enum hf_err sim_request(void *ctx, struct hf_http_reply *reply, const str
   if (sending.fault == SIMWORLD_REFUSE) {
     return HF_E_DENIED;
   }
-  if (sending.fault == SIMWORLD_DROP && world->bytes >= world->at) {
+  if (sending.fault == SIMWORLD_DROP && world->match == NULL && world->bytes >= world->at) {
     return HF_E_AGAIN;
   }
   sending.body = answer(world, reply, request);

@@ -15,10 +15,10 @@
 /** What goes wrong with a reply. */
 enum simworld_fault {
   SIMWORLD_GOOD,
-  SIMWORLD_DROP,        /**< the connection breaks after `at` body bytes of all replies together */
-  SIMWORLD_REFUSE,      /**< certificate refused: HF_E_DENIED */
-  SIMWORLD_STATUS,      /**< `status` instead of the file */
-  SIMWORLD_FLIP,        /**< body byte `at` of the matching reply has a bit turned */
+  SIMWORLD_DROP,   /**< the connection breaks after `at` body bytes, of all replies together or, with `match`, of one */
+  SIMWORLD_REFUSE, /**< certificate refused: HF_E_DENIED */
+  SIMWORLD_STATUS, /**< `status` instead of the file */
+  SIMWORLD_FLIP,   /**< body byte `at` of the matching reply has a bit turned */
   SIMWORLD_NO_RANGE,    /**< ranges are ignored: 200 and everything */
   SIMWORLD_WRONG_RANGE, /**< 206 with another offset than asked for */
   SIMWORLD_ENDLESS      /**< bytes without end */

@@ -13,7 +13,7 @@
 #include "hf/device/slot.h"
 #include "ports/sim/simdevice.h"
 
-enum { V10, V11, V12, OTHER_BOARD, STRANGER, LOW, HUGE, STEP };
+enum { V10, V11, V12, OTHER_BOARD, STRANGER, LOW, HUGE, STEP, LIE };
 
 static struct simrepo repo;
 static struct simdevice device;
@@ -34,6 +34,8 @@ static int begin(void **state)
   (void)simrepo_add(&repo, (struct simrepo_image){.version = "1.5.0", .counter = 3, .payload_len = SIMDEVICE_SLOT + 1});
   (void)simrepo_add(&repo,
                     (struct simrepo_image){.version = "2.0.0", .counter = 3, .payload_len = 900, .from = ">=1.1.0"});
+  (void)simrepo_add(&repo,
+                    (struct simrepo_image){.version = "1.6.0", .counter = 3, .payload_len = 900, .told_counter = 4});
   simdevice_init(&device, &repo, V10, 8, 0xff);
   simrepo_publish(&repo, &device.world, SIMDEVICE_NOW);
   simrepo_order(&repo, &device.world, V11, NULL, SIMDEVICE_NOW);
@@ -195,6 +197,13 @@ static void refuses_an_image_signed_with_an_unknown_key(void **state)
   assert_int_equal(other_slot(), HF_SLOT_EMPTY);
 }
 
+static void refuses_an_image_that_is_not_what_the_metadata_says(void **state)
+{
+  (void)state;
+  order(LIE);
+  expect_refused(HF_RULE_UPDATE_IMAGE);
+}
+
 static void refuses_an_image_larger_than_the_slot(void **state)
 {
   (void)state;
@@ -346,8 +355,7 @@ static void break_off(void)
 {
   device.world.fault = SIMWORLD_DROP;
   device.world.match = "/targets/";
-  device.world.bytes = 0;
-  device.world.at = 5000 + 4000;
+  device.world.at = 4000;
   assert_int_equal(run(), HF_E_AGAIN);
   device.world.fault = SIMWORLD_GOOD;
   assert_int_equal(progress()->state, HF_UPDATE_DOWNLOADING);
@@ -362,6 +370,60 @@ static void starts_over_when_the_server_ignores_ranges(void **state)
   device.world.fault = SIMWORLD_NO_RANGE;
   assert_int_equal(run(), HF_OK);
   assert_int_equal(simdevice_image_in(&device, 1), V11);
+}
+
+static void forgets_its_progress_before_it_starts_over(void **state)
+{
+  (void)state;
+  static struct simdevice fresh;
+  break_off();
+  for (uint32_t cut = 1;; cut++) {
+    simdevice_init(&fresh, &repo, V10, 8, 0xff);
+    simflash_copy(&fresh.flash, &device.flash);
+    memcpy(fresh.world.file, device.world.file, sizeof fresh.world.file);
+    fresh.world.count = device.world.count;
+    assert_true(simdevice_boot(&fresh, HF_RESET_POWER));
+    assert_int_equal(hf_clock_put_server(&fresh.agent.clock, &fresh.agent.store, SIMDEVICE_NOW), HF_OK);
+    fresh.flash.cut_at = fresh.flash.ops + cut;
+    fresh.flash.tear = SIMFLASH_TEAR_PREFIX;
+    fresh.flash.seed = cut;
+    fresh.world.fault = SIMWORLD_NO_RANGE;
+    enum hf_err err = hf_update_run(&fresh.agent.update, 0);
+    bool over = !fresh.flash.dead;
+    assert_true(over ? err == HF_OK : err != HF_OK || cut > 20);
+    simflash_power_on(&fresh.flash);
+    fresh.world.fault = SIMWORLD_GOOD;
+    assert_true(simdevice_boot(&fresh, HF_RESET_POWER));
+    if (!fresh.choice.trial) {
+      assert_int_equal(hf_clock_put_server(&fresh.agent.clock, &fresh.agent.store, SIMDEVICE_NOW), HF_OK);
+      assert_int_equal(hf_update_run(&fresh.agent.update, 0), HF_OK);
+    }
+    assert_int_equal(simdevice_image_in(&fresh, 1), V11);
+    assert_int_equal(fresh.flash.breaches, 0);
+    simdevice_free(&fresh);
+    if (over) {
+      assert_true(cut > 20);
+      return;
+    }
+  }
+}
+
+static void promises_nothing_about_a_slot_it_is_filling(void **state)
+{
+  (void)state;
+  assert_int_equal(run(), HF_OK);
+  assert_true(simdevice_boot(&device, HF_RESET_REQUEST));
+  struct hf_agent_next next;
+  hf_agent_step(&device.agent, &next);
+  assert_false(hf_agent_on_trial(&device.agent));
+  assert_int_equal(other_slot(), HF_SLOT_CONFIRMED);
+  order(V12);
+  device.world.fault = SIMWORLD_DROP;
+  device.world.match = "/targets/";
+  device.world.at = 1000;
+  assert_int_equal(run(), HF_E_AGAIN);
+  assert_int_equal(simdevice_image_in(&device, 0), -1);
+  assert_int_equal(other_slot(), HF_SLOT_EMPTY);
 }
 
 static void does_not_take_a_range_it_did_not_ask_for(void **state)
@@ -572,6 +634,7 @@ int main(void)
       TEST(refuses_an_order_for_another_device),
       TEST(refuses_a_step_over_a_stepping_stone),
       TEST(refuses_an_image_signed_with_an_unknown_key),
+      TEST(refuses_an_image_that_is_not_what_the_metadata_says),
       TEST(refuses_an_image_larger_than_the_slot),
       TEST(refuses_wrong_bytes_and_starts_over),
       TEST(refuses_endless_data),
@@ -582,6 +645,8 @@ int main(void)
       TEST(follows_a_rotation_of_the_online_keys),
       TEST(goes_on_where_the_network_broke_at_every_byte_range),
       TEST(starts_over_when_the_server_ignores_ranges),
+      TEST(forgets_its_progress_before_it_starts_over),
+      TEST(promises_nothing_about_a_slot_it_is_filling),
       TEST(does_not_take_a_range_it_did_not_ask_for),
       TEST(starts_over_when_the_order_changes_in_between),
       TEST(finds_bytes_that_changed_in_flash_before_it_went_on),
