@@ -19,9 +19,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (hf_workspace_parse(&first, hf_bytes_init(data, size), NULL) != HF_OK) {
     return 0;
   }
-  if (hf_workspace_encode(&text, &first) != HF_OK ||
-      hf_workspace_parse(&again, hf_buf_bytes(&text), NULL) != HF_OK || strcmp(first.organisation, again.organisation) != 0 ||
-      strcmp(first.devices, again.devices) != 0 || strcmp(first.people, again.people) != 0) {
+  if (hf_workspace_encode(&text, &first) != HF_OK || hf_workspace_parse(&again, hf_buf_bytes(&text), NULL) != HF_OK ||
+      strcmp(first.organisation, again.organisation) != 0 || strcmp(first.devices, again.devices) != 0 ||
+      strcmp(first.people, again.people) != 0) {
     abort();
   }
   return 0;

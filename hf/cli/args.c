@@ -66,8 +66,8 @@ static enum hf_err refuse_option(const struct hf_command *command, const char *g
     }
   }
   if (nearest != NULL) {
-    hf_complain(NULL, hf_say("did you mean --%s? `holdfast %s --help` lists all options", nearest,
-                             command_words(command)),
+    hf_complain(NULL,
+                hf_say("did you mean --%s? `holdfast %s --help` lists all options", nearest, command_words(command)),
                 "unknown option --%s", name);
   } else {
     hf_complain(NULL, hf_say("`holdfast %s --help` lists the options", command_words(command)), "unknown option --%s",
@@ -227,10 +227,10 @@ enum hf_err hf_args_number(const struct hf_call *call, const char *name, uint64_
   }
   const char *end = text;
   if (!digits_parse(number, &end) || *end != 0 || *number < range[0] || *number > range[1]) {
-    hf_complain(hf_say("--%s %s", name, text),
-                hf_say("give a whole number from %llu to %llu", (unsigned long long)range[0],
-                       (unsigned long long)range[1]),
-                "not a number that fits here");
+    hf_complain(
+        hf_say("--%s %s", name, text),
+        hf_say("give a whole number from %llu to %llu", (unsigned long long)range[0], (unsigned long long)range[1]),
+        "not a number that fits here");
     return HF_E_INPUT;
   }
   return HF_OK;

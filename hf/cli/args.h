@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A command as the table describes it, and a command line as a person typed it.
  *
- * Options are `--name VALUE`, `--name=VALUE` or a bare `--name`; they may stand anywhere; `--` ends them. What the table
- * does not list is refused, with the nearest name it does list.
+ * Options are `--name VALUE`, `--name=VALUE` or a bare `--name`; they may stand anywhere; `--` ends them. What the
+ * table does not list is refused, with the nearest name it does list.
  */
 #ifndef HF_CLI_ARGS_H
 #define HF_CLI_ARGS_H

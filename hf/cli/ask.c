@@ -14,9 +14,9 @@ enum hf_tone hf_state_tone(const char *state)
   static const struct {
     const char *state;
     enum hf_tone tone;
-  } tones[] = {{"confirmed", HF_TONE_GOOD}, {"done", HF_TONE_GOOD},    {"reverted", HF_TONE_BAD},
-               {"failed", HF_TONE_BAD},     {"refused", HF_TONE_BAD},  {"stopped", HF_TONE_BAD},
-               {"aborted", HF_TONE_WARN},   {"paused", HF_TONE_WARN},  {"postponed", HF_TONE_WARN},
+  } tones[] = {{"confirmed", HF_TONE_GOOD}, {"done", HF_TONE_GOOD},      {"reverted", HF_TONE_BAD},
+               {"failed", HF_TONE_BAD},     {"refused", HF_TONE_BAD},    {"stopped", HF_TONE_BAD},
+               {"aborted", HF_TONE_WARN},   {"paused", HF_TONE_WARN},    {"postponed", HF_TONE_WARN},
                {"silent", HF_TONE_WARN},    {"running", HF_TONE_STRONG}, {"waiting", HF_TONE_DIM}};
   for (size_t i = 0; state != NULL && i < sizeof tones / sizeof tones[0]; i++) {
     if (strcmp(state, tones[i].state) == 0) {

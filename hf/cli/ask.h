@@ -20,8 +20,8 @@ struct hf_column {
 struct hf_ask_list {
   const struct hf_column *columns;
   size_t column_count;
-  const char *nothing;   /**< what to say of an empty list: "no products yet" */
-  size_t limit;          /**< when --limit is not given or not an option of the command */
+  const char *nothing; /**< what to say of an empty list: "no products yet" */
+  size_t limit;        /**< when --limit is not given or not an option of the command */
 };
 
 /** Ask for a list and print it. An exit code. */

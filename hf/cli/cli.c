@@ -44,8 +44,7 @@ static const char *nearest(const char *word, const char *group)
 static int refuse_group(const char *word)
 {
   const char *near = nearest(word, NULL);
-  hf_complain(NULL,
-              near == NULL ? "`holdfast --help` lists all commands" : hf_say("did you mean `holdfast %s`?", near),
+  hf_complain(NULL, near == NULL ? "`holdfast --help` lists all commands" : hf_say("did you mean `holdfast %s`?", near),
               word[0] == '-' ? "options come after the command: %s" : "unknown command: %s", word);
   return HF_EXIT_USAGE;
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The command line: everything of `holdfast` but `serve`.
  *
- * One table, hf/cli/cli.def, is the dispatch, the help and the manual. A command answers with an exit code of the closed
- * list below, prints data on standard output and everything else on standard error.
+ * One table, hf/cli/cli.def, is the dispatch, the help and the manual. A command answers with an exit code of the
+ * closed list below, prints data on standard output and everything else on standard error.
  */
 #ifndef HF_CLI_CLI_H
 #define HF_CLI_CLI_H

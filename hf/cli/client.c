@@ -261,7 +261,8 @@ static struct curl_slist *headers_for(const struct hf_client *client, const stru
   return curl_slist_append(headers, "Expect:");
 }
 
-/* Do it. The status, or 0 after a message when the server was not reached; -1, silently, when the answer was too long. */
+/* Do it. The status, or 0 after a message when the server was not reached; -1, silently, when the answer was too long.
+ */
 static long perform(struct hf_client *client, struct answer *answer, const struct request *request)
 {
   char error[CURL_ERROR_SIZE] = "";
@@ -316,7 +317,7 @@ static int exit_of_status(long status)
 /* The place a problem document blames: "?name" of the query, a pointer into the body, or the path itself. */
 static const char *say_where(const char *where, const char *path)
 {
-  if (where == NULL || where[0] == 0 || strncmp(where, "/api/", 5) == 0 || strncmp(where, path, strlen(where)) == 0) {
+  if (where == NULL || where[0] == 0 || strcmp(where, "path") == 0 || strncmp(where, "/api/", 5) == 0 || strncmp(where, path, strlen(where)) == 0) {
     return path;
   }
   return hf_say("%s of %s", where, path);
@@ -388,8 +389,12 @@ int hf_client_ask(struct hf_client *client, json_t **reply, const char *method, 
   hf_format(url, sizeof url, "%s/api/v1%s", client->url, path->at);
   char *text = body == NULL ? NULL : json_dumps(body, JSON_COMPACT);
   HF_ASSERT(body == NULL || text != NULL);
-  struct request request = {.method = method, .url = url, .with_token = true, .timeout_s = 120,
-                            .content_type = text == NULL ? NULL : "application/json", .body = hf_bytes_text(text)};
+  struct request request = {.method = method,
+                            .url = url,
+                            .with_token = true,
+                            .timeout_s = 120,
+                            .content_type = text == NULL ? NULL : "application/json",
+                            .body = hf_bytes_text(text)};
   int code = converse(client, reply, &request, path->at);
   free(text);
   return code;
@@ -399,8 +404,8 @@ int hf_client_upload(struct hf_client *client, const char *sha256, struct hf_byt
 {
   char url[URL_MAX + 128];
   hf_format(url, sizeof url, "%s/api/v1/uploads/%s", client->url, sha256);
-  struct request request = {.method = "PUT", .url = url, .with_token = true, .body = bytes,
-                            .content_type = "application/octet-stream"};
+  struct request request = {
+      .method = "PUT", .url = url, .with_token = true, .body = bytes, .content_type = "application/octet-stream"};
   return converse(client, NULL, &request, "/uploads");
 }
 

@@ -19,8 +19,8 @@
 
 int hf_cmd_audit_list(const struct hf_call *call)
 {
-  static const struct hf_column columns[] = {{">NO", "number", HF_CELL_TEXT},   {"WHEN", "time", HF_CELL_TIME},
-                                             {"WHO", "actor", HF_CELL_TEXT},    {"DID", "action", HF_CELL_TEXT},
+  static const struct hf_column columns[] = {{">NO", "number", HF_CELL_TEXT}, {"WHEN", "time", HF_CELL_TIME},
+                                             {"WHO", "actor", HF_CELL_TEXT},  {"DID", "action", HF_CELL_TEXT},
                                              {"TO", "subject", HF_CELL_TEXT}, {"DETAIL", "detail", HF_CELL_TEXT}};
   static const struct hf_ask_list list = {columns, COUNT(columns), "the audit log is empty", 50};
   struct hf_client_path path;
@@ -32,11 +32,11 @@ int hf_cmd_audit_list(const struct hf_call *call)
 
 /** What the verification found. */
 struct finding {
-  uint64_t entries;      /**< good ones of the audit log */
+  uint64_t entries; /**< good ones of the audit log */
   uint8_t head[HF_SHA256_LEN];
-  uint64_t lines;        /**< good ones of the vault's log */
-  uint64_t anchors;      /**< audit entries that fit the vault's log */
-  char broken[256];      /**< the first thing that does not fit, or "" */
+  uint64_t lines;   /**< good ones of the vault's log */
+  uint64_t anchors; /**< audit entries that fit the vault's log */
+  char broken[256]; /**< the first thing that does not fit, or "" */
   char todo[256];
 };
 
@@ -49,8 +49,10 @@ static struct hf_bytes text_of(const json_t *entry, const char *member)
 static enum hf_verdict verify_entry(struct hf_audit_chain *chain, const json_t *json)
 {
   uint8_t hash[HF_SHA256_LEN];
-  struct hf_audit_entry entry = {.who = text_of(json, "actor"), .address = text_of(json, "address"),
-                                 .action = text_of(json, "action"), .subject = text_of(json, "subject"),
+  struct hf_audit_entry entry = {.who = text_of(json, "actor"),
+                                 .address = text_of(json, "address"),
+                                 .action = text_of(json, "action"),
+                                 .subject = text_of(json, "subject"),
                                  .detail = text_of(json, "detail")};
   json_int_t number = json_integer_value(json_object_get(json, "number"));
   if (number < 1 || hf_time_parse(&entry.time, text_of(json, "time")) != HF_OK ||
@@ -69,10 +71,13 @@ static void verify_entries(struct finding *finding, const json_t *entries)
     const json_t *entry = json_array_get(entries, i - 1);
     if (verify_entry(&chain, entry) != HF_ALLOW) {
       long long number = (long long)json_integer_value(json_object_get(entry, "number"));
-      bool gap = number != (long long)chain.number + 1;
-      hf_format(finding->broken, sizeof finding->broken,
-                gap ? "entry %llu is missing: after it comes entry %lld of %s" : "entry %llu (%lld) of %s was changed",
-                (unsigned long long)chain.number + 1, number, hf_member_time(entry, "time"));
+      if (number == (long long)chain.number + 1) {
+        hf_format(finding->broken, sizeof finding->broken, "entry %lld of %s was changed", number,
+                  hf_member_time(entry, "time"));
+      } else {
+        hf_format(finding->broken, sizeof finding->broken, "entry %llu is missing: entry %lld stands in its place",
+                  (unsigned long long)chain.number + 1, number);
+      }
       hf_format(finding->todo, sizeof finding->todo,
                 "everything up to entry %llu is proven; compare the rest with a backup of the database",
                 (unsigned long long)chain.number);
@@ -119,10 +124,12 @@ static const json_t *anchor_at(struct anchors *anchors, uint64_t number)
 
 static void break_line(struct finding *finding, const char *path, const char *what)
 {
-  hf_format(finding->broken, sizeof finding->broken, "line %llu of %.120s: %s",
-            (unsigned long long)finding->lines + 1, path, what);
-  hf_format(finding->todo, sizeof finding->todo, "the %llu lines before it are proven; treat the vault's keys as used by "
-            "somebody else from there on", (unsigned long long)finding->lines);
+  hf_format(finding->broken, sizeof finding->broken, "line %llu of %.120s: %s", (unsigned long long)finding->lines + 1,
+            path, what);
+  hf_format(finding->todo, sizeof finding->todo,
+            "the %llu lines before it are proven; treat the vault's keys as used by "
+            "somebody else from there on",
+            (unsigned long long)finding->lines);
 }
 
 static bool take_line(struct finding *finding, struct hf_vaultline *last, struct hf_bytes text, const char *path)

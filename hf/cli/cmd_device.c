@@ -13,9 +13,10 @@
 int hf_cmd_device_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
-      {"DEVICE", "id", HF_CELL_TEXT},     {"PRODUCT", "product", HF_CELL_TEXT},   {"HARDWARE", "hardware", HF_CELL_TEXT},
-      {"VERSION", "version", HF_CELL_TEXT}, {"STATE", "state", HF_CELL_STATE},      {"WANTED", "wanted", HF_CELL_TEXT},
-      {"BLOCKED", "blocked", HF_CELL_TEXT}, {"LAST SEEN", "last_seen", HF_CELL_TIME}};
+      {"DEVICE", "id", HF_CELL_TEXT},         {"PRODUCT", "product", HF_CELL_TEXT},
+      {"HARDWARE", "hardware", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT},
+      {"STATE", "state", HF_CELL_STATE},      {"WANTED", "wanted", HF_CELL_TEXT},
+      {"BLOCKED", "blocked", HF_CELL_TEXT},   {"LAST SEEN", "last_seen", HF_CELL_TIME}};
   static const struct hf_ask_list list = {columns, COUNT(columns), "no such devices", 100};
   static const char *const filters[][2] = {{"product", "product"}, {"version", "version"},   {"state", "state"},
                                            {"group", "group"},     {"hardware", "hardware"}, {"search", "q"}};
@@ -36,9 +37,10 @@ static void print_state(const json_t *device)
   const char *state = hf_member(device, "state");
   const char *wanted = hf_member(device, "wanted");
   const char *percent = hf_member(device, "percent");
-  hf_field_print("state", NAME_WIDTH, hf_say("%s%s%s%s%s%s", state == NULL ? "-" : state, wanted == NULL ? "" : ", wants ",
-                                             wanted == NULL ? "" : wanted, percent == NULL ? "" : ", ",
-                                             percent == NULL ? "" : percent, percent == NULL ? "" : " percent there"));
+  hf_field_print("state", NAME_WIDTH,
+                 hf_say("%s%s%s%s%s%s", state == NULL ? "-" : state, wanted == NULL ? "" : ", wants ",
+                        wanted == NULL ? "" : wanted, percent == NULL ? "" : ", ", percent == NULL ? "" : percent,
+                        percent == NULL ? "" : " percent there"));
   if (json_is_object(rule)) {
     hf_field_print("because", NAME_WIDTH, hf_member(rule, "what"));
     hf_field_print("to do", NAME_WIDTH, hf_member(rule, "todo"));
@@ -53,8 +55,9 @@ static void print_certificate(const json_t *device)
   const json_t *certificate = json_object_get(device, "certificate");
   const json_t *storage = json_object_get(device, "key_storage");
   if (json_is_object(certificate)) {
-    hf_field_print("certificate", NAME_WIDTH,
-                   hf_say("from the %s, until %s", hf_member(certificate, "issuer"), hf_member_time(certificate, "not_after")));
+    hf_field_print(
+        "certificate", NAME_WIDTH,
+        hf_say("from the %s, until %s", hf_member(certificate, "issuer"), hf_member_time(certificate, "not_after")));
     hf_field_print("fingerprint", NAME_WIDTH, hf_member(certificate, "fingerprint"));
   }
   hf_field_print("key", NAME_WIDTH, hf_member(storage, "words"));
@@ -166,10 +169,7 @@ int hf_cmd_device_block(const struct hf_call *call) { return change(call, "block
 
 int hf_cmd_device_unblock(const struct hf_call *call) { return change(call, "unblock"); }
 
-static void print_changed(const json_t *device)
-{
-  print_attributes(device);
-}
+static void print_changed(const json_t *device) { print_attributes(device); }
 
 int hf_cmd_device_attributes(const struct hf_call *call)
 {
@@ -213,8 +213,8 @@ int hf_cmd_device_enrol_token(const struct hf_call *call)
   if (hf_args_duration(call, "expires", &expires, 86400) != HF_OK) {
     return HF_EXIT_USAGE;
   }
-  json_t *body = json_pack("{s:s, s:s, s:I}", "device", call->operands[0], "product", call->operands[1],
-                           "expires_in_s", (json_int_t)expires);
+  json_t *body = json_pack("{s:s, s:s, s:I}", "device", call->operands[0], "product", call->operands[1], "expires_in_s",
+                           (json_int_t)expires);
   if (body == NULL) {
     hf_complain(NULL, "write names in UTF-8", "an argument is no text");
     return HF_EXIT_USAGE;

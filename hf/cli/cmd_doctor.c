@@ -69,26 +69,25 @@ static void check_file(struct visit *visit, const char *dir, const struct expect
 
 static void check_files(struct visit *visit)
 {
-  static const struct expected files[] = {
-      {"server", 0700},
-      {"server/vault", 0700},
-      {"server/vault/timestamp.pem", 0600},
-      {"server/vault/snapshot.pem", 0600},
-      {"server/vault/director.pem", 0600},
-      {"server/vault/device-ca.pem", 0600},
-      {"server/tls/server.key", 0600},
-      {"server/tls/server.crt", 0644},
-      {"server/tls/server-ca.crt", 0644},
-      {"server/tls/device-ca.crt", 0644},
-      {"server/tls/factory-ca.crt", 0644},
-      {"server/director/1.root.json", 0644},
-      {"server/repo/metadata/1.root.json", 0644},
-      {"server/db", 0700},
-      {"server/spool", 0700}};
+  static const struct expected files[] = {{"server", 0700},
+                                          {"server/vault", 0700},
+                                          {"server/vault/timestamp.pem", 0600},
+                                          {"server/vault/snapshot.pem", 0600},
+                                          {"server/vault/director.pem", 0600},
+                                          {"server/vault/device-ca.pem", 0600},
+                                          {"server/tls/server.key", 0600},
+                                          {"server/tls/server.crt", 0644},
+                                          {"server/tls/server-ca.crt", 0644},
+                                          {"server/tls/device-ca.crt", 0644},
+                                          {"server/tls/factory-ca.crt", 0644},
+                                          {"server/director/1.root.json", 0644},
+                                          {"server/repo/metadata/1.root.json", 0644},
+                                          {"server/db", 0700},
+                                          {"server/spool", 0700}};
   static const struct expected offline[] = {
-      {"root.pem", 0600},      {"targets.pem", 0600}, {"factory-ca.pem", 0600}, {"server-ca.pem", 0600},
-      {"image.pem", 0600},     {"image.pub", 0644},   {"root.json", 0644},      {"director-root.json", 0644},
-      {"factory-ca.crt", 0644}};
+      {"root.pem", 0600},      {"targets.pem", 0600},        {"factory-ca.pem", 0600},
+      {"server-ca.pem", 0600}, {"image.pem", 0600},          {"image.pub", 0644},
+      {"root.json", 0644},     {"director-root.json", 0644}, {"factory-ca.crt", 0644}};
   size_t before = json_array_size(visit->findings);
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     check_file(visit, visit->dir, &files[i]);
@@ -97,7 +96,8 @@ static void check_files(struct visit *visit)
     note(visit, HEALTHY, "server files", "present, and private where they must be");
   }
   if (access(visit->offline, F_OK) != 0) {
-    note(visit, HEALTHY, "offline keys", "not on this computer, as it should be; --offline examines them where they are");
+    note(visit, HEALTHY, "offline keys",
+         "not on this computer, as it should be; --offline examines them where they are");
     return;
   }
   before = json_array_size(visit->findings);
@@ -191,7 +191,8 @@ static void check_metadata(struct visit *visit)
     const char *suffix;
     enum hf_tuf_role role;
     int64_t warn_s;
-  } roles[] = {{".root.json", HF_TUF_ROOT, 365 * DAY}, {".targets.json", HF_TUF_TARGETS, 60 * DAY},
+  } roles[] = {{".root.json", HF_TUF_ROOT, 365 * DAY},
+               {".targets.json", HF_TUF_TARGETS, 60 * DAY},
                {".snapshot.json", HF_TUF_SNAPSHOT, 0}};
   char dir[HF_PATH_MAX];
   if (hf_path_join(dir, visit->dir, "server/repo/metadata") != HF_OK) {
@@ -257,8 +258,11 @@ static void check_disk(struct visit *visit)
     return;
   }
   unsigned long long room = (unsigned long long)info.f_bavail * info.f_frsize;
-  note(visit, room < 100000000 ? ILL : room < 1000000000 ? UNWELL : HEALTHY, "disk",
-       hf_say("%s free", hf_say_size(room)));
+  note(visit,
+       room < 100000000    ? ILL
+       : room < 1000000000 ? UNWELL
+                           : HEALTHY,
+       "disk", hf_say("%s free", hf_say_size(room)));
 }
 
 static void check_clock(struct visit *visit)

@@ -197,8 +197,8 @@ static enum hf_err station_open(struct station *station)
 static int report(const struct station *station)
 {
   if (hf_args_has(station->call, "json")) {
-    hf_output_json(json_pack("{s:I, s:I}", "issued", (json_int_t)station->issued, "refused",
-                             (json_int_t)station->refused));
+    hf_output_json(
+        json_pack("{s:I, s:I}", "issued", (json_int_t)station->issued, "refused", (json_int_t)station->refused));
   } else {
     hf_note("%zu issued, %zu refused", station->issued, station->refused);
   }

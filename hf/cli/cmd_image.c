@@ -163,7 +163,7 @@ static enum hf_err payload_get(struct hf_blob *payload, const char *path)
     return err;
   }
   struct hf_cursor start = hf_cursor_init(hf_blob_bytes(payload));
-  const char *wrong = payload->len == 0 ? "the file is empty"
+  const char *wrong = payload->len == 0                                           ? "the file is empty"
                       : hf_cursor_le32(&start) == HF_IMAGE_MAGIC && !start.failed ? "this is an MCUboot image already"
                                                                                   : NULL;
   if (wrong != NULL) {

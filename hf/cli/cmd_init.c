@@ -64,12 +64,14 @@ static enum hf_err take_plain(struct hf_founding *to, const struct hf_call *call
   to->dir = call->operands[0];
   to->operator_name = hf_args_get_or(call, "operator", "admin");
   if (hf_workspace_init(&to->workspace, hf_bytes_text(organisation)) != HF_OK) {
-    hf_complain("--org", hf_rule_words(HF_RULE_WORKSPACE_ORG)->todo, "the organisation's name is empty, or longer than "
+    hf_complain("--org", hf_rule_words(HF_RULE_WORKSPACE_ORG)->todo,
+                "the organisation's name is empty, or longer than "
                 "64 bytes, or no text");
     return HF_E_INPUT;
   }
   if (!operator_name_check(to->operator_name)) {
-    hf_complain(hf_say("--operator %s", to->operator_name), "1 to 64 of A-Z a-z 0-9 . _ @ -", "not a name to sign in by");
+    hf_complain(hf_say("--operator %s", to->operator_name), "1 to 64 of A-Z a-z 0-9 . _ @ -",
+                "not a name to sign in by");
     return HF_E_INPUT;
   }
   enum hf_err err = take_key_type(to, call);
@@ -134,9 +136,9 @@ static enum hf_err take_password(struct hf_passphrase *password, const struct hf
 static void print_json(const struct hf_founding *to, const char *password)
 {
   const char *root = hf_say_hex(hf_bytes_init(to->root_hash, sizeof to->root_hash));
-  json_t *made = json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s}", "workspace", to->dir, "url", to->url, "operator",
-                           to->operator_name, "password", password, "root_sha256", root, "devices",
-                           to->workspace.devices);
+  json_t *made =
+      json_pack("{s:s, s:s, s:s, s:s?, s:s, s:s}", "workspace", to->dir, "url", to->url, "operator", to->operator_name,
+                "password", password, "root_sha256", root, "devices", to->workspace.devices);
   hf_output_json(made);
 }
 
@@ -146,7 +148,8 @@ static void print_next_steps(const struct hf_founding *to, const char *password)
   printf("Made the workspace %s for %s.\n\n", to->dir, to->workspace.organisation);
   hf_field_print("console", 12, to->url);
   hf_field_print("operator", 12, to->operator_name);
-  hf_field_print("password", 12, password == NULL ? "as in the file given" : hf_say("%s   (shown this once)", password));
+  hf_field_print("password", 12,
+                 password == NULL ? "as in the file given" : hf_say("%s   (shown this once)", password));
   hf_field_print("devices", 12, to->workspace.devices);
   hf_field_print("root.json", 12, hf_say("SHA-256 %s", root));
   printf("\nNext:\n"
@@ -189,9 +192,8 @@ int hf_cmd_init(const struct hf_call *call)
     return HF_EXIT_USAGE;
   }
   take_names(&to, call, host);
-  struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
-                                        .prompt = "Passphrase for the offline keys",
-                                        .confirm = true};
+  struct hf_passphrase_source source = {
+      .file = hf_args_get(call, "passphrase-file"), .prompt = "Passphrase for the offline keys", .confirm = true};
   enum hf_err err = take_password(&password, call);
   if (err == HF_OK) {
     err = hf_passphrase_get(&passphrase, &source);

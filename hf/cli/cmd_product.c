@@ -145,8 +145,8 @@ int hf_cmd_token_create(const struct hf_call *call)
   if (json_array_size(scopes) == 0) {
     HF_ASSERT(json_array_append_new(scopes, json_string("read")) == 0);
   }
-  json_t *body = json_pack("{s:s, s:o, s:I}", "name", call->operands[0], "scopes", scopes, "expires_in_s",
-                           (json_int_t)expires);
+  json_t *body =
+      json_pack("{s:s, s:o, s:I}", "name", call->operands[0], "scopes", scopes, "expires_in_s", (json_int_t)expires);
   if (body == NULL) {
     return refuse_text();
   }
@@ -156,9 +156,9 @@ int hf_cmd_token_create(const struct hf_call *call)
 
 int hf_cmd_token_list(const struct hf_call *call)
 {
-  static const struct hf_column columns[] = {{">ID", "id", HF_CELL_TEXT},           {"NAME", "name", HF_CELL_TEXT},
-                                             {"SCOPES", "scopes", HF_CELL_LIST},    {"BY", "by", HF_CELL_TEXT},
-                                             {"EXPIRES", "expires", HF_CELL_TIME},  {"LAST USED", "last_used", HF_CELL_TIME}};
+  static const struct hf_column columns[] = {
+      {">ID", "id", HF_CELL_TEXT}, {"NAME", "name", HF_CELL_TEXT},       {"SCOPES", "scopes", HF_CELL_LIST},
+      {"BY", "by", HF_CELL_TEXT},  {"EXPIRES", "expires", HF_CELL_TIME}, {"LAST USED", "last_used", HF_CELL_TIME}};
   static const struct hf_ask_list list = {columns, COUNT(columns), "no tokens", 1000};
   struct hf_client_path path;
   hf_client_path_init(&path, "/tokens");

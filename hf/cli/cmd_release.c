@@ -25,8 +25,9 @@
 int hf_cmd_release_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
-      {"PRODUCT", "product", HF_CELL_TEXT},   {"VERSION", "version", HF_CELL_TEXT}, {"SECURITY", "security", HF_CELL_TEXT},
-      {">DEVICES", "devices", HF_CELL_TEXT}, {"PUBLISHED", "created", HF_CELL_TIME}, {"BY", "by", HF_CELL_TEXT},
+      {"PRODUCT", "product", HF_CELL_TEXT},   {"VERSION", "version", HF_CELL_TEXT},
+      {"SECURITY", "security", HF_CELL_TEXT}, {">DEVICES", "devices", HF_CELL_TEXT},
+      {"PUBLISHED", "created", HF_CELL_TIME}, {"BY", "by", HF_CELL_TEXT},
       {"SBOM", "sbom", HF_CELL_TEXT}};
   static const struct hf_ask_list list = {columns, COUNT(columns), "no releases yet", 100};
   struct hf_client_path path;
@@ -38,8 +39,9 @@ int hf_cmd_release_list(const struct hf_call *call)
 static void print_release(const json_t *release)
 {
   static const struct hf_column columns[] = {
-      {"COMPONENT", "component", HF_CELL_TEXT}, {"HARDWARE", "hardware", HF_CELL_LIST}, {">COUNTER", "counter", HF_CELL_TEXT},
-      {"OVER", "from", HF_CELL_TEXT},           {">BYTES", "length", HF_CELL_TEXT},     {"SHA-256", "sha256", HF_CELL_TEXT}};
+      {"COMPONENT", "component", HF_CELL_TEXT}, {"HARDWARE", "hardware", HF_CELL_LIST},
+      {">COUNTER", "counter", HF_CELL_TEXT},    {"OVER", "from", HF_CELL_TEXT},
+      {">BYTES", "length", HF_CELL_TEXT},       {"SHA-256", "sha256", HF_CELL_TEXT}};
   hf_field_print("release", 9, hf_say("%s %s", hf_member(release, "product"), hf_member(release, "version")));
   hf_field_print("security", 9, hf_member(release, "security"));
   hf_field_print("SBOM", 9, hf_member(release, "sbom") == NULL ? "none" : hf_member(release, "sbom"));
@@ -127,7 +129,8 @@ static enum hf_err range_get(struct order *order, const char *text)
   }
   hf_range_put(&out, &range);
   if (out.failed) {
-    hf_complain(hf_say("--from '%s'", text), "write it shorter", "the range is longer than %d bytes", HF_RANGE_TEXT_MAX);
+    hf_complain(hf_say("--from '%s'", text), "write it shorter", "the range is longer than %d bytes",
+                HF_RANGE_TEXT_MAX);
     return HF_E_SPACE;
   }
   return HF_OK;
@@ -338,8 +341,8 @@ static enum hf_err images_get(struct order *order, const char *offline)
 static bool is_sbom(struct hf_bytes text)
 {
   json_t *json = json_loadb((const char *)text.at, text.len, 0, NULL);
-  bool known = json_is_string(json_object_get(json, "bomFormat")) || json_is_string(json_object_get(json, "spdxVersion")) ||
-               json_object_get(json, "@context") != NULL;
+  bool known = json_is_string(json_object_get(json, "bomFormat")) ||
+               json_is_string(json_object_get(json, "spdxVersion")) || json_object_get(json, "@context") != NULL;
   json_decref(json);
   return known;
 }
@@ -370,9 +373,13 @@ static void entry_make(const struct order *order, struct part *part)
 {
   struct hf_buf path = hf_buf_init(part->path, sizeof part->path);
   struct hf_buf value = hf_buf_init(part->value, sizeof part->value);
-  struct hf_target target = {.product = hf_bytes_text(order->product), .component = hf_bytes_text(part->component),
-                             .version = order->version, .from = hf_bytes_text(order->from), .counter = order->counter,
-                             .has_sbom = order->has_sbom, .security = order->security,
+  struct hf_target target = {.product = hf_bytes_text(order->product),
+                             .component = hf_bytes_text(part->component),
+                             .version = order->version,
+                             .from = hf_bytes_text(order->from),
+                             .counter = order->counter,
+                             .has_sbom = order->has_sbom,
+                             .security = order->security,
                              .hardware_count = (uint8_t)json_array_size(order->hardware)};
   struct hf_target_file file = {.length = (uint32_t)part->image.len};
   memcpy(target.image, part->digest, sizeof target.image);
@@ -393,7 +400,8 @@ static int by_component(const void *a, const void *b)
   return strcmp(((const struct part *)a)->component, ((const struct part *)b)->component);
 }
 
-/* A release that is there already is left alone: what devices may have installed is never signed anew as another file. */
+/* A release that is there already is left alone: what devices may have installed is never signed anew as another file.
+ */
 static enum hf_err entries_make(struct order *order, const struct hf_publish *publish,
                                 struct hf_tufwrite_entry entries[PARTS_MAX])
 {
@@ -430,13 +438,14 @@ static int upload_all(struct hf_client *client, const struct order *order)
   return code;
 }
 
-static int post_release(struct hf_client *client, const struct order *order, const struct hf_blob *targets, json_t **reply)
+static int post_release(struct hf_client *client, const struct order *order, const struct hf_blob *targets,
+                        json_t **reply)
 {
   struct hf_client_path path;
   const char *sbom = order->has_sbom ? hf_say_hex(hf_bytes_init(order->sbom_sha256, 32)) : NULL;
-  json_t *body = json_pack("{s:s, s:s, s:s, s:b, s:s%, s:s*}", "product", order->product, "version", order->version_text,
-                           "notes", order->notes, "security", order->security, "targets", (const char *)targets->at,
-                           targets->len, "sbom", sbom);
+  json_t *body = json_pack("{s:s, s:s, s:s, s:b, s:s%, s:s*}", "product", order->product, "version",
+                           order->version_text, "notes", order->notes, "security", order->security, "targets",
+                           (const char *)targets->at, targets->len, "sbom", sbom);
   if (body == NULL) {
     hf_complain("--notes", "write them in UTF-8", "the notes are no text");
     return HF_EXIT_USAGE;
@@ -459,8 +468,10 @@ static int publish_order(struct hf_publish *publish, struct hf_client *client, s
   if (err != HF_OK) {
     return hf_exit_of(err);
   }
-  struct hf_tufwrite_edit edit = {.version = publish->file.version + 1, .expires = publish->now + (int64_t)order->life_s,
-                                  .entries = entries, .count = order->count};
+  struct hf_tufwrite_edit edit = {.version = publish->file.version + 1,
+                                  .expires = publish->now + (int64_t)order->life_s,
+                                  .entries = entries,
+                                  .count = order->count};
   err = hf_publish_sign(publish, &text, &edit, &source);
   if (err != HF_OK) {
     return hf_exit_of(err);
@@ -487,7 +498,8 @@ static void print_published(const struct order *order, const struct hf_publish *
          order->version_text, publish->file.version);
   for (size_t i = 0; i < order->count; i++) {
     hf_field_print(order->parts[i].component, 9,
-                   hf_say("%s  %s", hf_say_hex(hf_bytes_init(order->parts[i].sha256, 32)), hf_say_size(order->parts[i].image.len)));
+                   hf_say("%s  %s", hf_say_hex(hf_bytes_init(order->parts[i].sha256, 32)),
+                          hf_say_size(order->parts[i].image.len)));
   }
   printf("Roll it out: holdfast rollout start %s %s --waves 5,25,100\n", order->product, order->version_text);
 }

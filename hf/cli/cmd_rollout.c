@@ -64,9 +64,9 @@ static const char *deadline_get(const struct hf_call *call, enum hf_err *err)
 
 static void print_started(const json_t *rollout)
 {
-  printf("Rollout %s of %s %s is %s: %s devices in %s waves.\n", hf_member(rollout, "id"), hf_member(rollout, "product"),
-         hf_member(rollout, "version"), hf_member(rollout, "state"), hf_member(rollout, "devices"),
-         hf_member(rollout, "waves"));
+  printf("Rollout %s of %s %s is %s: %s devices in %s waves.\n", hf_member(rollout, "id"),
+         hf_member(rollout, "product"), hf_member(rollout, "version"), hf_member(rollout, "state"),
+         hf_member(rollout, "devices"), hf_member(rollout, "waves"));
   printf("Follow it: holdfast rollout show %s --watch\n", hf_member(rollout, "id"));
 }
 
@@ -101,8 +101,8 @@ int hf_cmd_rollout_start(const struct hf_call *call)
 int hf_cmd_rollout_list(const struct hf_call *call)
 {
   static const struct hf_column columns[] = {
-      {">ID", "id", HF_CELL_TEXT},        {"PRODUCT", "product", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT},
-      {"STATE", "state", HF_CELL_STATE},  {">WAVE", "wave", HF_CELL_TEXT},      {">OF", "waves", HF_CELL_TEXT},
+      {">ID", "id", HF_CELL_TEXT},           {"PRODUCT", "product", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT},
+      {"STATE", "state", HF_CELL_STATE},     {">WAVE", "wave", HF_CELL_TEXT},      {">OF", "waves", HF_CELL_TEXT},
       {">DEVICES", "devices", HF_CELL_TEXT}, {"STARTED", "created", HF_CELL_TIME}, {"REASON", "reason", HF_CELL_TEXT}};
   static const struct hf_ask_list list = {columns, COUNT(columns), "no rollouts yet", 100};
   struct hf_client_path path;
@@ -154,7 +154,8 @@ static void put_wave(struct hf_table *table, const json_t *wave)
 
 static void print_waves(const json_t *rollout)
 {
-  static const char *const headings[] = {">WAVE", "WHO", "STATE", ">DEVICES", ">CONFIRMED", ">FAILED", ">ON THE WAY", "PROGRESS"};
+  static const char *const headings[] = {">WAVE",      "WHO",     "STATE",       ">DEVICES",
+                                         ">CONFIRMED", ">FAILED", ">ON THE WAY", "PROGRESS"};
   const json_t *waves = json_object_get(rollout, "wave_list");
   struct hf_table *table = hf_table_new(headings, COUNT(headings));
   for (size_t i = 0; i < json_array_size(waves); i++) {
@@ -167,18 +168,22 @@ static void print_waves(const json_t *rollout)
 
 static void print_rollout(const json_t *rollout)
 {
-  static const struct hf_column history[] = {
-      {"WHEN", "time", HF_CELL_TIME}, {"BY", "by", HF_CELL_TEXT}, {"WHAT", "what", HF_CELL_TEXT}, {"WHY", "reason", HF_CELL_TEXT}};
+  static const struct hf_column history[] = {{"WHEN", "time", HF_CELL_TIME},
+                                             {"BY", "by", HF_CELL_TEXT},
+                                             {"WHAT", "what", HF_CELL_TEXT},
+                                             {"WHY", "reason", HF_CELL_TEXT}};
   const char *state = hf_member(rollout, "state");
-  hf_field_print("rollout", NAME_WIDTH, hf_say("%s: %s %s", hf_member(rollout, "id"), hf_member(rollout, "product"),
-                                               hf_member(rollout, "version")));
+  hf_field_print(
+      "rollout", NAME_WIDTH,
+      hf_say("%s: %s %s", hf_member(rollout, "id"), hf_member(rollout, "product"), hf_member(rollout, "version")));
   hf_field_print("state", NAME_WIDTH, state);
   if (hf_member(rollout, "reason") != NULL) {
     hf_field_print("because", NAME_WIDTH, hf_member(rollout, "reason"));
   }
   hf_field_print("devices", NAME_WIDTH, hf_member(rollout, "devices"));
-  hf_field_print("next wave", NAME_WIDTH, hf_say("at %s percent confirmed and at most %s failed",
-                                                 hf_member(rollout, "success_percent"), hf_member(rollout, "max_failures")));
+  hf_field_print("next wave", NAME_WIDTH,
+                 hf_say("at %s percent confirmed and at most %s failed", hf_member(rollout, "success_percent"),
+                        hf_member(rollout, "max_failures")));
   if (hf_member(rollout, "deadline") != NULL) {
     hf_field_print("deadline", NAME_WIDTH, hf_member_time(rollout, "deadline"));
   }

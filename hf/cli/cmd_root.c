@@ -85,8 +85,9 @@ static void print_json(const struct hf_tuf_root *root)
   json_t *keys = json_array();
   hf_time_put(&expires, root->expires);
   for (size_t i = 0; i < HF_TUF_ROLES; i++) {
-    json_object_set_new(roles, shown_roles[i], json_pack("{s:i, s:i}", "threshold", root->role[i].threshold, "keys",
-                                                         (int)count_keys(root->role[i].keys)));
+    json_object_set_new(
+        roles, shown_roles[i],
+        json_pack("{s:i, s:i}", "threshold", root->role[i].threshold, "keys", (int)count_keys(root->role[i].keys)));
   }
   for (unsigned i = 0; i < root->key_count; i++) {
     const struct hf_pubkey *pub = &root->key[i].pub;

@@ -45,8 +45,13 @@ static void print_freshness(const json_t *list)
     hf_table_put(table, hf_member(role, "role"));
     hf_table_put(table, hf_member(role, "version"));
     hf_table_put(table, hf_member_time(role, "expires"));
-    hf_table_put_tone(table, !known ? NULL : expired ? "EXPIRED: devices accept no update" : "fresh",
-                      !known ? HF_TONE_PLAIN : expired ? HF_TONE_BAD : HF_TONE_GOOD);
+    hf_table_put_tone(table,
+                      !known    ? NULL
+                      : expired ? "EXPIRED: devices accept no update"
+                                : "fresh",
+                      !known    ? HF_TONE_PLAIN
+                      : expired ? HF_TONE_BAD
+                                : HF_TONE_GOOD);
   }
   putchar('\n');
   hf_table_print(table, stdout);
@@ -55,18 +60,20 @@ static void print_freshness(const json_t *list)
 
 static void print_overview(const json_t *overview)
 {
-  static const struct hf_column versions[] = {
-      {"PRODUCT", "product", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT}, {">DEVICES", "devices", HF_CELL_TEXT}};
+  static const struct hf_column versions[] = {{"PRODUCT", "product", HF_CELL_TEXT},
+                                              {"VERSION", "version", HF_CELL_TEXT},
+                                              {">DEVICES", "devices", HF_CELL_TEXT}};
   static const struct hf_column rollouts[] = {
       {">ROLLOUT", "id", HF_CELL_TEXT},  {"PRODUCT", "product", HF_CELL_TEXT}, {"VERSION", "version", HF_CELL_TEXT},
       {"STATE", "state", HF_CELL_STATE}, {">WAVE", "wave", HF_CELL_TEXT},      {">OF", "waves", HF_CELL_TEXT},
       {"REASON", "reason", HF_CELL_TEXT}};
-  hf_field_print("devices", 8, hf_say("%s, %s blocked, %s with their key in a plain file", hf_member(overview, "devices"),
-                                      hf_member(overview, "blocked"), hf_member(overview, "plain_keys")));
+  hf_field_print("devices", 8,
+                 hf_say("%s, %s blocked, %s with their key in a plain file", hf_member(overview, "devices"),
+                        hf_member(overview, "blocked"), hf_member(overview, "plain_keys")));
   hf_field_print("states", 8, say_states(json_object_get(overview, "states")));
-  hf_field_print("server", 8, json_is_true(json_object_get(overview, "sandboxed"))
-                                  ? "every process is narrowed to what it needs"
-                                  : "RUNS WITHOUT SANDBOX");
+  hf_field_print("server", 8,
+                 json_is_true(json_object_get(overview, "sandboxed")) ? "every process is narrowed to what it needs"
+                                                                      : "RUNS WITHOUT SANDBOX");
   print_rows(json_object_get(overview, "versions"), versions, COUNT(versions));
   print_rows(json_object_get(overview, "rollouts"), rollouts, COUNT(rollouts));
   print_freshness(json_object_get(overview, "metadata"));

@@ -184,7 +184,8 @@ void hf_disk_complain(enum hf_err err, const char *verb, const char *path)
   switch (err) {
     case HF_E_NOT_FOUND: hf_complain(path, "check the name", "no such file or folder"); return;
     case HF_E_DENIED: hf_complain(path, "check the owner and the permissions", "not allowed to %s it", verb); return;
-    case HF_E_SPACE: hf_complain(path, "check that it is the right file", "the file is too long to be what is asked for");
+    case HF_E_SPACE:
+      hf_complain(path, "check that it is the right file", "the file is too long to be what is asked for");
       return;
     case HF_E_INPUT: hf_complain(path, "give a regular file", "that is no file"); return;
     case HF_E_FULL: hf_complain(path, "make room and try again; nothing was changed", "the disk is full"); return;

@@ -259,8 +259,8 @@ static void put_roots(struct making *making)
   int64_t expires = making->to->now + 10 * YEAR;
   struct hf_pubkey image[] = {public_of(making, ROOT), public_of(making, TARGETS), public_of(making, TIMESTAMP),
                               public_of(making, SNAPSHOT)};
-  struct hf_tufwrite_root root = {.version = 1, .expires = expires, .consistent_snapshot = true, .keys = image,
-                                  .key_count = 4};
+  struct hf_tufwrite_root root = {
+      .version = 1, .expires = expires, .consistent_snapshot = true, .keys = image, .key_count = 4};
   root.role[HF_TUF_ROOT] = one_of(0);
   root.role[HF_TUF_TARGETS] = one_of(1);
   root.role[HF_TUF_TIMESTAMP] = one_of(2);
@@ -423,10 +423,18 @@ static void put_top(struct making *making)
 
 static void put_folders(struct making *making)
 {
-  static const char *const folders[] = {
-      "offline",      "offline/factory", "operator",             "server",              "server/vault",
-      "server/tls",   "server/db",       "server/repo",          "server/repo/metadata", "server/repo/targets",
-      "server/spool", "server/director"};
+  static const char *const folders[] = {"offline",
+                                        "offline/factory",
+                                        "operator",
+                                        "server",
+                                        "server/vault",
+                                        "server/tls",
+                                        "server/db",
+                                        "server/repo",
+                                        "server/repo/metadata",
+                                        "server/repo/targets",
+                                        "server/spool",
+                                        "server/director"};
   for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
     put_dir(making, folders[i]);
   }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The founding of a workspace: every key, certificate and first metadata file of docs/spec/workspace.md, in an empty folder.
+ * The founding of a workspace: every key, certificate and first metadata file of docs/spec/workspace.md, in an empty
+ * folder.
  *
- * All or nothing: holdfast.json, which makes a folder a workspace, is written last; when anything fails, what was made is
- * removed again.
+ * All or nothing: holdfast.json, which makes a folder a workspace, is written last; when anything fails, what was made
+ * is removed again.
  */
 #ifndef HF_CLI_FOUNDING_H
 #define HF_CLI_FOUNDING_H
@@ -16,17 +17,17 @@
 
 /** What is to be made, and what came of it. */
 struct hf_founding {
-  const char *dir;                   /**< borrows */
-  struct hf_workspace workspace;     /**< what holdfast.json will say */
-  enum hf_key_type key_type;         /**< of root, targets and image key */
-  struct hf_bytes passphrase;        /**< of the offline keys; borrows */
-  const char *operator_name;         /**< borrows */
-  struct hf_bytes operator_password; /**< borrows */
+  const char *dir;                         /**< borrows */
+  struct hf_workspace workspace;           /**< what holdfast.json will say */
+  enum hf_key_type key_type;               /**< of root, targets and image key */
+  struct hf_bytes passphrase;              /**< of the offline keys; borrows */
+  const char *operator_name;               /**< borrows */
+  struct hf_bytes operator_password;       /**< borrows */
   const char *names[HF_PKI_NAMES_MAX + 1]; /**< of the server certificate, most telling first; ends with NULL */
   int64_t now;
-  char token[HF_TOKEN_TEXT_MAX];     /**< out: the operator's API token; wipe after use */
+  char token[HF_TOKEN_TEXT_MAX];           /**< out: the operator's API token; wipe after use */
   char url[HF_WORKSPACE_ADDRESS_MAX + 16]; /**< out: of the console */
-  uint8_t root_hash[HF_SHA256_LEN];  /**< out: SHA-256 of root.json */
+  uint8_t root_hash[HF_SHA256_LEN];        /**< out: SHA-256 of root.json */
 };
 
 /** Make it. HF_OK; HF_E_EXISTS: `dir` is there and not empty; else what failed. After a message on standard error. */

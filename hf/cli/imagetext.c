@@ -52,8 +52,8 @@ static const char *say_flags(uint32_t flags)
   static const struct {
     uint32_t bits;
     const char *words;
-  } known[] = {{HF_IMAGE_PIC, "position independent"},   {HF_IMAGE_ENCRYPTED, "encrypted"},
-               {HF_IMAGE_NON_BOOTABLE, "not bootable"},   {HF_IMAGE_RAM_LOAD, "loaded to RAM"},
+  } known[] = {{HF_IMAGE_PIC, "position independent"},  {HF_IMAGE_ENCRYPTED, "encrypted"},
+               {HF_IMAGE_NON_BOOTABLE, "not bootable"}, {HF_IMAGE_RAM_LOAD, "loaded to RAM"},
                {HF_IMAGE_ROM_FIXED, "for one address"}, {HF_IMAGE_COMPRESSED, "compressed"}};
   const char *list = "";
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
@@ -255,9 +255,9 @@ static void print_trust(const struct told *told)
   hf_field_print("signed by", NAME_WIDTH, info->has_key_hash ? hf_say_hex(hf_bytes_init(info->key_hash, 32)) : NULL);
   hf_field_print("size", NAME_WIDTH, hf_say_size(info->total_len));
   if (told->bytes.len > info->total_len) {
-    hf_field_print("behind it", NAME_WIDTH,
-                   hf_say("%llu bytes that are not part of the image",
-                          (unsigned long long)(told->bytes.len - info->total_len)));
+    hf_field_print(
+        "behind it", NAME_WIDTH,
+        hf_say("%llu bytes that are not part of the image", (unsigned long long)(told->bytes.len - info->total_len)));
   }
 }
 
@@ -283,12 +283,12 @@ static json_t *info_json(const struct told *told)
     HF_ASSERT(json_array_append_new(needs, json_pack("{s:i, s:s}", "image", info->dependency[i].image, "version",
                                                      say_version(&info->dependency[i].version))) == 0);
   }
-  json_t *json = json_pack(
-      "{s:s, s:s*, s:s*, s:o, s:o, s:b, s:s, s:s, s:I}", "version", say_version(&info->version), "product",
-      info->product.len > 0 ? say_text(&info->product) : NULL, "component",
-      info->component.len > 0 ? say_text(&info->component) : NULL, "hardware", hardware, "dependencies", needs,
-      "hash_ok", told->hash_ok, "digest", hf_say_hex(hf_bytes_init(info->digest, 32)), "signature",
-      say_key_type(info->sig_type), "length", (json_int_t)info->total_len);
+  json_t *json =
+      json_pack("{s:s, s:s*, s:s*, s:o, s:o, s:b, s:s, s:s, s:I}", "version", say_version(&info->version), "product",
+                info->product.len > 0 ? say_text(&info->product) : NULL, "component",
+                info->component.len > 0 ? say_text(&info->component) : NULL, "hardware", hardware, "dependencies",
+                needs, "hash_ok", told->hash_ok, "digest", hf_say_hex(hf_bytes_init(info->digest, 32)), "signature",
+                say_key_type(info->sig_type), "length", (json_int_t)info->total_len);
   HF_ASSERT(json != NULL);
   if (info->has_counter) {
     json_object_set_new(json, "counter", json_integer(info->counter));

@@ -2,8 +2,8 @@
  * The offline folder: the keys that never reach the server, and what they were used for.
  *
  * Normally DIR/offline of the workspace; `--offline DIR` or HOLDFAST_OFFLINE names another place, such as a stick. Key
- * files are encrypted PKCS#8 (hf/crypto/key.h) under one passphrase, from `--passphrase-file`, HOLDFAST_PASSPHRASE or the
- * prompt.
+ * files are encrypted PKCS#8 (hf/crypto/key.h) under one passphrase, from `--passphrase-file`, HOLDFAST_PASSPHRASE or
+ * the prompt.
  */
 #ifndef HF_CLI_OFFLINE_H
 #define HF_CLI_OFFLINE_H

@@ -19,8 +19,8 @@ const char *hf_say_hex(struct hf_bytes bytes);
 /** Tell why bytes were refused: rule, offset and what to do, about `where`. */
 void hf_complain_why(const char *where, const struct hf_why *why);
 
-/** A member as text for a table: texts as they are, numbers in digits, true "yes", false "no", null or absent NULL; from
- * hf_say's rooms or borrowed. */
+/** A member as text for a table: texts as they are, numbers in digits, true "yes", false "no", null or absent NULL;
+ * from hf_say's rooms or borrowed. */
 const char *hf_member(const json_t *object, const char *name);
 /** A time member, "2026-11-20 10:44 UTC"; NULL when null. */
 const char *hf_member_time(const json_t *object, const char *name);

@@ -16,6 +16,13 @@
 
 /* ---- pieces of a certificate ---- */
 
+/* A device id may hold '_', which PrintableString, the type OpenSSL insists on for serialNumber, does not have. */
+static bool serial_put(X509_NAME *name, const char *text)
+{
+  int type = strchr(text, '_') == NULL ? V_ASN1_PRINTABLESTRING : V_ASN1_UTF8STRING;
+  return X509_NAME_add_entry_by_NID(name, NID_serialNumber, type, (const unsigned char *)text, -1, -1, 0) == 1;
+}
+
 static bool name_put(X509_NAME *name, int nid, const char *text)
 {
   return X509_NAME_add_entry_by_NID(name, nid, MBSTRING_UTF8, (const unsigned char *)text, -1, -1, 0) == 1;
@@ -215,7 +222,8 @@ static X509_REQ *request_parse(struct hf_bytes request)
   return parsed;
 }
 
-/* An attribute of the subject as UTF-8 into `out`; "" when it is not there, false when it is there twice or too long. */
+/* An attribute of the subject as UTF-8 into `out`; "" when it is not there, false when it is there twice or too long.
+ */
 static bool subject_get(char *out, size_t cap, const X509_REQ *request, int nid)
 {
   const X509_NAME *subject = X509_REQ_get_subject_name(request);
@@ -296,12 +304,12 @@ static bool factory_fill(X509 *leaf, X509 *ca, const struct hf_pki_factory *fact
 {
   X509_NAME *subject = X509_get_subject_name(leaf);
   char organisation[4 * 64 + 1];
-  return X509_NAME_get_text_by_NID(X509_get_subject_name(ca), NID_organizationName, organisation,
-                                   sizeof organisation) > 0 &&
+  return X509_NAME_get_text_by_NID(X509_get_subject_name(ca), NID_organizationName, organisation, sizeof organisation) >
+             0 &&
          name_put(subject, NID_organizationName, organisation) &&
          name_put(subject, NID_organizationalUnitName, factory->product) &&
          name_put(subject, NID_description, factory->hardware) && name_put(subject, NID_commonName, factory->device) &&
-         name_put(subject, NID_serialNumber, factory->device) &&
+         serial_put(subject, factory->device) &&
          X509_set_issuer_name(leaf, X509_get_subject_name(ca)) == 1 &&
          X509_set_pubkey(leaf, X509_REQ_get0_pubkey(request)) == 1 &&
          extension_put(leaf, ca, NID_basic_constraints, "critical,CA:FALSE") &&

@@ -28,7 +28,8 @@ struct hf_pki_validity {
   int64_t not_after;
 };
 
-/** Append a self-signed CA certificate, PEM: CN and O, path length 0, keyCertSign and cRLSign. HF_E_CRYPTO; HF_E_SPACE. */
+/** Append a self-signed CA certificate, PEM: CN and O, path length 0, keyCertSign and cRLSign. HF_E_CRYPTO; HF_E_SPACE.
+ */
 HF_MUST enum hf_err hf_pki_put_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation,
                                   const char *name, struct hf_pki_validity validity);
 /** Append a server certificate, PEM: SAN of `names` (DNS names and IP addresses), serverAuth. `names` ends with NULL.

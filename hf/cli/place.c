@@ -14,8 +14,7 @@
 static bool has_workspace(const char *dir)
 {
   char path[HF_PATH_MAX];
-  return strlen(dir) + 16 < sizeof path && hf_path_join(path, dir, "holdfast.json") == HF_OK &&
-         access(path, F_OK) == 0;
+  return strlen(dir) + 16 < sizeof path && hf_path_join(path, dir, "holdfast.json") == HF_OK && access(path, F_OK) == 0;
 }
 
 static bool search_upwards(char out[HF_PATH_MAX])
@@ -94,7 +93,7 @@ enum hf_err hf_place_offline_file(char out[HF_PATH_MAX], const struct hf_call *c
 enum hf_err hf_place_operator(char out[HF_PATH_MAX], const struct hf_call *call)
 {
   return named(out, hf_args_get(call, "operator"), "HOLDFAST_OPERATOR") ? HF_OK
-                                                                          : below_workspace(out, call, "operator");
+                                                                        : below_workspace(out, call, "operator");
 }
 
 enum hf_err hf_place_read(struct hf_workspace *workspace, const char *dir)

@@ -15,7 +15,8 @@ HF_MUST enum hf_err hf_place_workspace(char out[HF_PATH_MAX], const struct hf_ca
 HF_MUST enum hf_err hf_place_offline(char out[HF_PATH_MAX], const struct hf_call *call);
 /** The same, and a file in it. */
 HF_MUST enum hf_err hf_place_offline_file(char out[HF_PATH_MAX], const struct hf_call *call, const char *name);
-/** The operator folder: --operator, HOLDFAST_OPERATOR, or operator/ of the workspace. HF_E_NOT_FOUND after a message. */
+/** The operator folder: --operator, HOLDFAST_OPERATOR, or operator/ of the workspace. HF_E_NOT_FOUND after a message.
+ */
 HF_MUST enum hf_err hf_place_operator(char out[HF_PATH_MAX], const struct hf_call *call);
 
 /** Read and check DIR/holdfast.json. HF_E_VERSION: of a newer Holdfast; HF_E_INPUT; HF_E_NOT_FOUND. After a message. */

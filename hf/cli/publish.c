@@ -57,7 +57,8 @@ static enum hf_err trust_read(struct hf_publish *publish)
   }
   err = hf_tuf_trust_parse(&publish->trust, hf_blob_bytes(&record), &why);
   if (err != HF_OK) {
-    hf_complain(path, "restore it from a backup; taking it away starts again from root.json, without the rollback floor",
+    hf_complain(path,
+                "restore it from a backup; taking it away starts again from root.json, without the rollback floor",
                 "the record of what this operator trusts is damaged");
   }
   hf_blob_free(&record);

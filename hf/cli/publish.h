@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Publishing: the server's targets metadata verified as a device would, changed, signed offline, and seen to be served.
  *
- * The operator's own root and rollback floor decide what is believed, not the server: DIR/offline/root.json at first, then
- * DIR/offline/trust.cbor.
+ * The operator's own root and rollback floor decide what is believed, not the server: DIR/offline/root.json at first,
+ * then DIR/offline/trust.cbor.
  */
 #ifndef HF_CLI_PUBLISH_H
 #define HF_CLI_PUBLISH_H
@@ -17,7 +17,7 @@
 
 /** The operator's view of the image repository. */
 struct hf_publish {
-  const char *offline;     /**< the offline folder; borrows */
+  const char *offline; /**< the offline folder; borrows */
   int64_t now;
   struct hf_tuf_trust trust;
   struct hf_tuf_limits limits;
@@ -26,7 +26,8 @@ struct hf_publish {
   struct hf_tuf_file file; /**< the same, parsed; borrows `targets` */
 };
 
-/** Load root and floor. HF_E_NOT_FOUND, HF_E_INPUT, HF_E_DENIED after a message. Free with hf_publish_free, also then. */
+/** Load root and floor. HF_E_NOT_FOUND, HF_E_INPUT, HF_E_DENIED after a message. Free with hf_publish_free, also then.
+ */
 HF_MUST enum hf_err hf_publish_init(struct hf_publish *publish, const char *offline, int64_t now);
 void hf_publish_free(struct hf_publish *publish);
 

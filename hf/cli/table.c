@@ -5,13 +5,23 @@
 #include "hf/cli/args.h"
 #include "hf/cli/command.h"
 
-#define HF_FLAG(name, help) {(name), NULL, HF_OPTION_FLAG, (help)}
-#define HF_ONE(name, value, help) {(name), (value), HF_OPTION_ONE, (help)}
-#define HF_MANY(name, value, help) {(name), (value), HF_OPTION_MANY, (help)}
+#define HF_FLAG(name, help)                                                                                            \
+  {                                                                                                                    \
+    (name), NULL, HF_OPTION_FLAG, (help)                                                                               \
+  }
+#define HF_ONE(name, value, help)                                                                                      \
+  {                                                                                                                    \
+    (name), (value), HF_OPTION_ONE, (help)                                                                             \
+  }
+#define HF_MANY(name, value, help)                                                                                     \
+  {                                                                                                                    \
+    (name), (value), HF_OPTION_MANY, (help)                                                                            \
+  }
 #define HF_JSON HF_FLAG("json", "print JSON, for programs")
 #define HF_WORKSPACE HF_ONE("workspace", "DIR", "the workspace (default: HOLDFAST_WORKSPACE, or the one we are in)")
 #define HF_LOGIN                                                                                                       \
-  HF_WORKSPACE, HF_ONE("operator", "DIR", "the folder with operator.json (default: HOLDFAST_OPERATOR, or DIR/operator)"), \
+  HF_WORKSPACE,                                                                                                        \
+      HF_ONE("operator", "DIR", "the folder with operator.json (default: HOLDFAST_OPERATOR, or DIR/operator)"),        \
       HF_JSON
 #define HF_OFFLINE                                                                                                     \
   HF_WORKSPACE, HF_ONE("offline", "DIR", "the folder of offline keys (default: HOLDFAST_OFFLINE, or DIR/offline)")

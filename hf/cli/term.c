@@ -160,8 +160,7 @@ static void print_cell(const struct hf_table *table, FILE *file, size_t index, s
   bool last = column + 1 == table->columns;
   fprintf(file, "%*s%s", right ? pad : 0, "", hf_tone(file, cell->tone));
   hf_print_clean(file, text);
-  fprintf(file, "%s%*s", cell->tone == HF_TONE_PLAIN ? "" : hf_tone(file, HF_TONE_PLAIN),
-          right || last ? 0 : pad, "");
+  fprintf(file, "%s%*s", cell->tone == HF_TONE_PLAIN ? "" : hf_tone(file, HF_TONE_PLAIN), right || last ? 0 : pad, "");
   fputs(last ? "\n" : "  ", file);
 }
 

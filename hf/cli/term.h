@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * What a person sees: aligned tables, messages, colour on a terminal only.
  *
- * Text from servers and files is cleaned before it reaches the terminal: control characters become '?', so that a device
- * attribute cannot move the cursor or change the window title.
+ * Text from servers and files is cleaned before it reaches the terminal: control characters become '?', so that a
+ * device attribute cannot move the cursor or change the window title.
  */
 #ifndef HF_CLI_TERM_H
 #define HF_CLI_TERM_H

@@ -38,7 +38,7 @@ __attribute__((unused)) static const char *clirun_path(const struct clirun *run,
   return room;
 }
 
-static void clirun_slurp(char *text, const char *path)
+__attribute__((unused)) static void clirun_slurp(char *text, const char *path)
 {
   FILE *file = fopen(path, "rb");
   assert_non_null(file);
@@ -49,7 +49,7 @@ static void clirun_slurp(char *text, const char *path)
 
 /* In a child, so that limits, folder and environment of one run do not outlive it. `room` bytes may be written to one
  * file (0: no limit); `in` is the folder to stand in (NULL: the fresh folder). */
-static int clirun_limited(struct clirun *run, rlim_t room, const char *in, const char *const *words)
+__attribute__((unused)) static int clirun_limited(struct clirun *run, rlim_t room, const char *in, const char *const *words)
 {
   char *argv[64] = {0};
   int argc = 0;
@@ -94,8 +94,7 @@ static int clirun_limited(struct clirun *run, rlim_t room, const char *in, const
 }
 
 /** clirun(run, "init", dir, "--org", "Acme"): the exit code. */
-#define clirun(run, ...)                                                                                               \
-  clirun_limited((run), 0, NULL, (const char *const[]){"holdfast", __VA_ARGS__, NULL})
+#define clirun(run, ...) clirun_limited((run), 0, NULL, (const char *const[]){"holdfast", __VA_ARGS__, NULL})
 
 __attribute__((unused)) static struct clirun *clirun_new(void)
 {

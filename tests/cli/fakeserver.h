@@ -13,7 +13,7 @@
 #define FAKE_BODY_MAX (1 << 20)
 
 struct fake_request {
-  char line[512];    /**< "GET /api/v1/products?limit=5" */
+  char line[512]; /**< "GET /api/v1/products?limit=5" */
   char headers[4096];
   char *body;
   size_t body_len;
@@ -142,8 +142,8 @@ __attribute__((unused)) static void fake_close(const struct fake_server *server)
 __attribute__((unused)) static void fake_login(const struct clirun *run, const struct fake_server *server)
 {
   char text[256];
-  (void)snprintf(text, sizeof text, "{\"format\": 1, \"url\": \"http://127.0.0.1:%u\", \"token\": \"hf_0123456789abcdef\"}",
-                 server->port);
+  (void)snprintf(text, sizeof text,
+                 "{\"format\": 1, \"url\": \"http://127.0.0.1:%u\", \"token\": \"hf_0123456789abcdef\"}", server->port);
   (void)mkdir(clirun_path(run, "operator"), 0700);
   clirun_put(run, "operator/operator.json", text, strlen(text));
 }

@@ -20,10 +20,12 @@ static void answer_by_path(struct fake_reply *reply, const struct fake_request *
        "\"total\":2}"},
       {"GET /api/v1/groups?limit=500", 200, "{\"items\":[],\"next\":null,\"total\":0}"},
       {"GET /api/v1/groups/400", 400,
-       "{\"type\":\"about:blank\",\"title\":\"x\",\"status\":400,\"what\":\"the query does not end\",\"where\":\"/query\","
+       "{\"type\":\"about:blank\",\"title\":\"x\",\"status\":400,\"what\":\"the query does not "
+       "end\",\"where\":\"/query\","
        "\"todo\":\"close the bracket\"}"},
       {"GET /api/v1/groups/401", 401, ""},
-      {"GET /api/v1/groups/403", 403, "{\"what\":\"the token may only read\",\"where\":\"\",\"todo\":\"ask an admin\"}"},
+      {"GET /api/v1/groups/403", 403,
+       "{\"what\":\"the token may only read\",\"where\":\"\",\"todo\":\"ask an admin\"}"},
       {"GET /api/v1/groups/404", 404, "{\"what\":\"no such group\",\"where\":\"\",\"todo\":\"holdfast group list\"}"},
       {"GET /api/v1/groups/409", 409, "{\"what\":\"somebody was faster\",\"where\":\"\",\"todo\":\"again\"}"},
       {"GET /api/v1/groups/500", 500, "<html>oops</html>"},
@@ -76,11 +78,12 @@ static void every_refusal_has_its_exit_code_and_words(void **state)
     const char *group;
     int code;
     const char *words;
-  } cases[] = {{"400", HF_EXIT_FAILED, "the query does not end"}, {"401", HF_EXIT_DENIED, "not signed in"},
-               {"403", HF_EXIT_DENIED, "the token may only read"}, {"404", HF_EXIT_NOT_FOUND, "no such group"},
-               {"409", HF_EXIT_CONFLICT, "somebody was faster"},   {"500", HF_EXIT_FAILED, "HTTP status 500"},
-               {"503", HF_EXIT_UNREACHABLE, "the disk is full"},   {"html", HF_EXIT_FAILED, "not what a Holdfast server"},
-               {"twice", HF_EXIT_FAILED, "not what a Holdfast"},   {"302", HF_EXIT_FAILED, "HTTP status 302"}};
+  } cases[] = {
+      {"400", HF_EXIT_FAILED, "the query does not end"},  {"401", HF_EXIT_DENIED, "not signed in"},
+      {"403", HF_EXIT_DENIED, "the token may only read"}, {"404", HF_EXIT_NOT_FOUND, "no such group"},
+      {"409", HF_EXIT_CONFLICT, "somebody was faster"},   {"500", HF_EXIT_FAILED, "HTTP status 500"},
+      {"503", HF_EXIT_UNREACHABLE, "the disk is full"},   {"html", HF_EXIT_FAILED, "not what a Holdfast server"},
+      {"twice", HF_EXIT_FAILED, "not what a Holdfast"},   {"302", HF_EXIT_FAILED, "HTTP status 302"}};
   struct clirun *run = *state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     assert_int_equal(clirun(run, "group", "show", cases[i].group, AT_SERVER), cases[i].code);
@@ -143,15 +146,17 @@ static void a_login_that_cannot_be_used_is_told(void **state)
   static const struct {
     const char *text;
     const char *words;
-  } cases[] = {{"", "it is not JSON"},
-               {"{}", "it lacks"},
-               {"{\"format\":2,\"url\":\"x\",\"token\":\"y\"}", "newer Holdfast"},
-               {"{\"format\":1,\"url\":\"ftp://a:1\",\"token\":\"hf_0123456789\"}", "neither http"},
-               {"{\"format\":1,\"url\":\"http://192.0.2.1:80\",\"token\":\"hf_0123456789\"}", "readable on the way"},
-               {"{\"format\":1,\"url\":\"http://127.0.0.1.evil.example:80\",\"token\":\"hf_0123456789\"}", "readable on the way"},
-               {"{\"format\":1,\"url\":\"http://127.0.0.1:80@evil.example:80\",\"token\":\"hf_0123456789\"}", "not of the form"},
-               {"{\"format\":1,\"url\":\"https://a:1/path\",\"token\":\"hf_0123456789\"}", "not of the form"},
-               {"{\"format\":1,\"url\":\"https://a:1\",\"token\":\"hf_0123\\r\\nX: y\"}", "is no token"}};
+  } cases[] = {
+      {"", "it is not JSON"},
+      {"{}", "it lacks"},
+      {"{\"format\":2,\"url\":\"x\",\"token\":\"y\"}", "newer Holdfast"},
+      {"{\"format\":1,\"url\":\"ftp://a:1\",\"token\":\"hf_0123456789\"}", "neither http"},
+      {"{\"format\":1,\"url\":\"http://192.0.2.1:80\",\"token\":\"hf_0123456789\"}", "readable on the way"},
+      {"{\"format\":1,\"url\":\"http://127.0.0.1.evil.example:80\",\"token\":\"hf_0123456789\"}",
+       "readable on the way"},
+      {"{\"format\":1,\"url\":\"http://127.0.0.1:80@evil.example:80\",\"token\":\"hf_0123456789\"}", "not of the form"},
+      {"{\"format\":1,\"url\":\"https://a:1/path\",\"token\":\"hf_0123456789\"}", "not of the form"},
+      {"{\"format\":1,\"url\":\"https://a:1\",\"token\":\"hf_0123\\r\\nX: y\"}", "is no token"}};
   struct clirun *run = *state;
   for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
     clirun_put(run, "operator/operator.json", cases[i].text, strlen(cases[i].text));
@@ -175,9 +180,11 @@ static void tls_is_believed_by_the_pinned_ca_only(void **state)
   struct fake_server probe = fake_open((struct fake_handler){answer_by_path, NULL}); /* finds a free port */
   fake_close(&probe);
   char command[512];
-  (void)snprintf(command, sizeof command,
-                 "openssl s_server -accept 127.0.0.1:%u -cert w/server/tls/server.crt -key w/server/tls/server.key -WWW & "
-                 "echo $! > pid; sleep 0.6", probe.port);
+  (void)snprintf(
+      command, sizeof command,
+      "openssl s_server -accept 127.0.0.1:%u -cert w/server/tls/server.crt -key w/server/tls/server.key -WWW & "
+      "echo $! > pid; sleep 0.6",
+      probe.port);
   assert_int_equal(clirun_shell(run, command), 0);
   (void)snprintf(command, sizeof command, "{\"format\":1,\"url\":\"https://localhost:%u\",\"token\":\"hf_0123456789\"}",
                  probe.port);
@@ -217,12 +224,9 @@ static int tear_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WITH_RUN(brings_every_page_and_cleans_what_it_shows),
-      WITH_RUN(every_refusal_has_its_exit_code_and_words),
-      WITH_RUN(names_are_encoded_and_bodies_are_json),
-      WITH_RUN(wrong_usage_is_told_before_anything_is_asked),
-      WITH_RUN(a_server_that_is_not_there_is_told),
-      WITH_RUN(a_login_that_cannot_be_used_is_told),
+      WITH_RUN(brings_every_page_and_cleans_what_it_shows), WITH_RUN(every_refusal_has_its_exit_code_and_words),
+      WITH_RUN(names_are_encoded_and_bodies_are_json),      WITH_RUN(wrong_usage_is_told_before_anything_is_asked),
+      WITH_RUN(a_server_that_is_not_there_is_told),         WITH_RUN(a_login_that_cannot_be_used_is_told),
       WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
   };
   return cmocka_run_group_tests_name("client", tests, NULL, NULL);

@@ -29,8 +29,8 @@ static struct clirun *new_run(void)
 static void openssl_verifies_what_we_sign(void **state)
 {
   struct clirun *run = *state;
-  assert_int_equal(clirun(run, SIGN, "--counter", "5", "--product", "thermostat", "--hardware", "thermo-a", "--hardware",
-                          "thermo-b", "--dependency", "1:1.0.0"),
+  assert_int_equal(clirun(run, SIGN, "--counter", "5", "--product", "thermostat", "--hardware", "thermo-a",
+                          "--hardware", "thermo-b", "--dependency", "1:1.0.0"),
                    HF_EXIT_DONE);
   struct hf_blob file;
   assert_int_equal(hf_disk_get(&file, clirun_path(run, "app.img"), 65536), HF_OK);
@@ -68,7 +68,7 @@ static void info_tells_every_field(void **state)
                    HF_EXIT_DONE);
   assert_int_equal(clirun_shell(run, "printf 'tail' >> app.img"), 0);
   assert_int_equal(clirun(run, "image", "info", "app.img"), HF_EXIT_DONE);
-  const char *parts[] = {"1.2.0+7",      "thermostat", "thermo-a", "security counter", "key hash",
+  const char *parts[] = {"1.2.0+7",     "thermostat", "thermo-a", "security counter", "key hash",
                          "ECDSA P-256", "right",      "main",     "700 bytes",        "4 bytes that are not part"};
   for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
     assert_says(run->out, parts[i]);
@@ -115,7 +115,8 @@ static void every_truncation_is_told(void **state)
   hf_blob_free(&file);
 }
 
-/* One changed bit anywhere under hash or signature is refused by verify; info says that the hash is wrong when it is. */
+/* One changed bit anywhere under hash or signature is refused by verify; info says that the hash is wrong when it is.
+ */
 static void a_changed_bit_is_told(void **state)
 {
   struct clirun *run = *state;
@@ -140,7 +141,8 @@ static void refuses_wrong_hardware_and_wrong_key(void **state)
 {
   struct clirun *run = *state;
   assert_int_equal(clirun(run, SIGN, "--hardware", "thermo-a"), HF_EXIT_DONE);
-  assert_int_equal(clirun(run, "image", "verify", "app.img", "--key", "key.pub", "--hardware", "other"), HF_EXIT_FAILED);
+  assert_int_equal(clirun(run, "image", "verify", "app.img", "--key", "key.pub", "--hardware", "other"),
+                   HF_EXIT_FAILED);
   assert_says(run->err, "hardware");
   assert_int_equal(clirun_shell(run, "openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out o.pem && "
                                      "openssl pkey -in o.pem -pubout -out o.pub"),
@@ -192,14 +194,25 @@ static void refuses_what_is_no_program(void **state)
 static void refuses_options_that_make_no_image(void **state)
 {
   static const char *const bad[][2] = {
-      {"--version", "1"},           {"--version", "256.0"},     {"--version", "1.0-rc1"},    {"--counter", "-1"},
-      {"--counter", "4294967296"},  {"--slot-size", "1G"},      {"--slot-size", "0"},        {"--align", "3"},
-      {"--header-size", "8"},       {"--hardware", "a b"},      {"--component", "Main"},     {"--dependency", "1.0"},
+      {"--version", "1"},          {"--version", "256.0"}, {"--version", "1.0-rc1"}, {"--counter", "-1"},
+      {"--counter", "4294967296"}, {"--slot-size", "1G"},  {"--slot-size", "0"},     {"--align", "3"},
+      {"--header-size", "8"},      {"--hardware", "a b"},  {"--component", "Main"},  {"--dependency", "1.0"},
       {"--dependency", "999:1.0"}, {"--product", "../etc"}};
   struct clirun *run = *state;
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
-    const char *const version[] = {"holdfast", "image", "sign",        "app.bin", "--out", "x",
-                                   "--key",    "key.pem", bad[i][0], bad[i][1], i < 3 ? NULL : "--version", "1.0", NULL};
+    const char *const version[] = {"holdfast",
+                                   "image",
+                                   "sign",
+                                   "app.bin",
+                                   "--out",
+                                   "x",
+                                   "--key",
+                                   "key.pem",
+                                   bad[i][0],
+                                   bad[i][1],
+                                   i < 3 ? NULL : "--version",
+                                   "1.0",
+                                   NULL};
     assert_int_equal(clirun_limited(run, 0, NULL, version), HF_EXIT_USAGE);
     assert_says(run->err, "to do: ");
   }

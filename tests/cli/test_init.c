@@ -96,7 +96,8 @@ static void certificates_verify_against_their_ca(void **state)
   struct clirun *run = *state;
   assert_int_equal(clirun(run, "init", "w", "--name", "fleet.acme.example", "--name", "192.0.2.7"), HF_EXIT_DONE);
   const char *checks[] = {
-      "openssl verify -x509_strict -CAfile w/operator/server-ca.crt -purpose sslserver -verify_hostname fleet.acme.example"
+      "openssl verify -x509_strict -CAfile w/operator/server-ca.crt -purpose sslserver -verify_hostname "
+      "fleet.acme.example"
       " w/server/tls/server.crt",
       "openssl verify -CAfile w/operator/server-ca.crt -verify_hostname localhost w/server/tls/server.crt",
       "openssl verify -CAfile w/operator/server-ca.crt -verify_ip 127.0.0.1 w/server/tls/server.crt",
@@ -111,8 +112,9 @@ static void certificates_verify_against_their_ca(void **state)
       fail_msg("%s", checks[i]);
     }
   }
-  assert_int_not_equal(clirun_shell(run, "openssl verify -CAfile w/operator/server-ca.crt -verify_hostname evil.example "
-                                         "w/server/tls/server.crt"),
+  assert_int_not_equal(clirun_shell(run,
+                                    "openssl verify -CAfile w/operator/server-ca.crt -verify_hostname evil.example "
+                                    "w/server/tls/server.crt"),
                        0);
 }
 

@@ -12,8 +12,8 @@
 #include "hf/wire/tufwrite.h"
 
 #define CREATE(version, counter, image)                                                                                \
-  "release", "create", "thermostat", version, "--image", "main=" image, "--hardware", "thermo-a", "--counter", counter, \
-      "--workspace", "w"
+  "release", "create", "thermostat", version, "--image", "main=" image, "--hardware", "thermo-a", "--counter",         \
+      counter, "--workspace", "w"
 
 /** How the server behaves. A letter in the file `mode` of the fresh folder, so that a test can change its mind. */
 enum mode { HONEST = 'h', CONFLICT = 'c', FORGET = 'f', FORGED = 'x', BROKEN = 'b', ENDLESS = 'e' };
@@ -43,8 +43,8 @@ static struct hf_bytes publish_file(const struct clirun *run, struct hf_buf *fil
   assert_int_equal(hf_key_parse(&key, hf_blob_bytes(&pem), (struct hf_bytes){NULL, 0}), HF_OK);
   struct hf_tufwrite_signer signer = {.sign = sign_message, .ctx = key};
   assert_int_equal(hf_key_public(&signer.pub, key), HF_OK);
-  assert_int_equal(
-      hf_tufwrite_sign_file(file, hf_buf_init(scratch, sizeof scratch), hf_buf_bytes(body), &signer, 1), HF_OK);
+  assert_int_equal(hf_tufwrite_sign_file(file, hf_buf_init(scratch, sizeof scratch), hf_buf_bytes(body), &signer, 1),
+                   HF_OK);
   char path[256];
   (void)snprintf(path, sizeof path, "w/server/repo/metadata/%s", name);
   clirun_put(run, path, file->at, file->len);
@@ -83,7 +83,8 @@ static void take_release(const struct clirun *run, struct fake_reply *reply, con
   if (text == NULL || hf_tuf_parse(&file, hf_bytes_init(text, len), HF_TUF_TARGETS, &limits, NULL) != HF_OK) {
     fake_say(reply, 400, "{\"what\":\"no targets\",\"where\":\"\",\"todo\":\"\"}");
   } else if (mode == CONFLICT) {
-    fake_say(reply, 409, "{\"what\":\"somebody published version 2\",\"where\":\"/targets\",\"todo\":\"run it again\"}");
+    fake_say(reply, 409,
+             "{\"what\":\"somebody published version 2\",\"where\":\"/targets\",\"todo\":\"run it again\"}");
   } else {
     if (mode != FORGET) {
       publish_release(run, hf_bytes_init(text, len), file.version);
@@ -144,8 +145,8 @@ static struct fake_server server;
 static void point_at_server(struct clirun *run)
 {
   char text[256];
-  (void)snprintf(text, sizeof text, "{\"format\": 1, \"url\": \"http://127.0.0.1:%u\", \"token\": \"hf_0123456789abcdef\"}",
-                 server.port);
+  (void)snprintf(text, sizeof text,
+                 "{\"format\": 1, \"url\": \"http://127.0.0.1:%u\", \"token\": \"hf_0123456789abcdef\"}", server.port);
   clirun_put(run, "w/operator/operator.json", text, strlen(text));
 }
 
@@ -189,8 +190,9 @@ static void a_release_is_signed_uploaded_and_seen_as_served(void **state)
   clirun_put(run, "sbom.json", "{\"bomFormat\":\"CycloneDX\"}", 25);
   assert_int_equal(clirun(run, CREATE("1.0", "1", "a.img"), "--from", ">=0.9", "--sbom", "sbom.json"), HF_EXIT_DONE);
   assert_says(run->out, "Published thermostat 1.0.0: targets version 2, signed offline, verified as served.");
-  assert_int_equal(clirun_shell(run, "test $(ls uploads | wc -l) = 2 && cmp a.img uploads/$(sha256sum a.img | cut -c-64) &&"
-                                     "cmp sbom.json uploads/$(sha256sum sbom.json | cut -c-64)"),
+  assert_int_equal(clirun_shell(run,
+                                "test $(ls uploads | wc -l) = 2 && cmp a.img uploads/$(sha256sum a.img | cut -c-64) &&"
+                                "cmp sbom.json uploads/$(sha256sum sbom.json | cut -c-64)"),
                    0);
   struct hf_blob text;
   struct hf_tuf_file file;
@@ -231,8 +233,8 @@ static void an_image_that_disagrees_is_refused_before_anything_is_sent(void **st
   assert_says(run->err, "security counter 1, the release 2");
   assert_int_equal(clirun(run, CREATE("1.0.0", "1", "a.img"), "--hardware", "thermo-b"), HF_EXIT_FAILED);
   assert_says(run->err, "not for hardware thermo-b");
-  assert_int_equal(clirun(run, "release", "create", "kettle", "1.0.0", "--image", "main=a.img", "--hardware", "thermo-a",
-                          "--counter", "1", "--workspace", "w"),
+  assert_int_equal(clirun(run, "release", "create", "kettle", "1.0.0", "--image", "main=a.img", "--hardware",
+                          "thermo-a", "--counter", "1", "--workspace", "w"),
                    HF_EXIT_FAILED);
   assert_says(run->err, "of product thermostat, not kettle");
   assert_int_equal(clirun(run, "release", "create", "thermostat", "1.0.0", "--image", "radio=a.img", "--hardware",

@@ -103,11 +103,15 @@ static void addresses_come_apart(void **state)
     const char *host;
     uint16_t port;
     bool loopback;
-  } good[] = {{"127.0.0.1:8080", "127.0.0.1", 8080, true}, {"[::1]:0", "::1", 0, true},
-              {"[::]:65535", "::", 65535, false},          {"localhost:1", "localhost", 1, true},
-              {"fleet.example:8443", "fleet.example", 8443, false}, {"127.0.0.1.evil.example:80", "127.0.0.1.evil.example", 80, false}};
-  static const char *const bad[] = {"", ":", "8080", "host", "host:", ":80", "::1:80", "[::1]", "[::1:80", "host:65536",
-                                    "host:-1", "host: 1", "ho st:1", "host:1x", "[]:1", "[host]:1", "a/b:1", "a\"b:1"};
+  } good[] = {{"127.0.0.1:8080", "127.0.0.1", 8080, true},
+              {"[::1]:0", "::1", 0, true},
+              {"[::]:65535", "::", 65535, false},
+              {"localhost:1", "localhost", 1, true},
+              {"fleet.example:8443", "fleet.example", 8443, false},
+              {"127.0.0.1.evil.example:80", "127.0.0.1.evil.example", 80, false}};
+  static const char *const bad[] = {"",        ":",       "8080",    "host",       "host:",   ":80",
+                                    "::1:80",  "[::1]",   "[::1:80", "host:65536", "host:-1", "host: 1",
+                                    "ho st:1", "host:1x", "[]:1",    "[host]:1",   "a/b:1",   "a\"b:1"};
   struct hf_address address;
   (void)state;
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
@@ -124,12 +128,9 @@ static void addresses_come_apart(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(parse_of_encode_is_the_same),
-      cmocka_unit_test(members_left_out_have_defaults),
-      cmocka_unit_test(refuses_with_rule_and_place),
-      cmocka_unit_test(a_newer_format_is_told_before_anything_else),
-      cmocka_unit_test(every_truncation_is_refused),
-      cmocka_unit_test(a_file_that_is_too_long_is_not_read),
+      cmocka_unit_test(parse_of_encode_is_the_same), cmocka_unit_test(members_left_out_have_defaults),
+      cmocka_unit_test(refuses_with_rule_and_place), cmocka_unit_test(a_newer_format_is_told_before_anything_else),
+      cmocka_unit_test(every_truncation_is_refused), cmocka_unit_test(a_file_that_is_too_long_is_not_read),
       cmocka_unit_test(addresses_come_apart),
   };
   return cmocka_run_group_tests_name("workspace", tests, NULL, NULL);
