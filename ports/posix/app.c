@@ -14,6 +14,7 @@
 #include "hf/base/time.h"
 #include "ports/posix/machine.h"
 #include "ports/posix/requests.h"
+#include "ports/posix/words.h"
 
 #define WORK_EVERY_MS 1000u
 #define ENROL_PAUSE_FIRST_S 5u
@@ -209,14 +210,14 @@ static void enrol(struct hf_app *app)
 
 static void wake_agent(struct hf_app *app)
 {
-  static const char *const states[HF_UPDATE_STATES] = {"idle",      "offered",  "downloading", "staged",  "trying",
-                                                       "confirmed", "reverted", "failed",      "refused", "postponed"};
   struct hf_agent_next next = {.sleep_s = 0};
   enum hf_update_state before = app->agent.update.progress.state;
   hf_agent_step(&app->agent, &next);
   enum hf_update_state after = app->agent.update.progress.state;
   if (after != before) {
-    hf_app_log(app, "update %s (rule %u)", states[after], app->agent.update.progress.rule);
+    uint16_t rule = app->agent.update.progress.rule;
+    hf_app_log(app, "update %s%s%s", hf_words_update(after), rule != 0 ? ": " : "",
+               rule != 0 ? hf_rule_words(rule)->what : "");
   }
   if (next.reboot) {
     stop(app, HF_APP_EXIT_REBOOT + (int)next.reason);
@@ -363,7 +364,8 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
                                          .build_time = app->spec->build_time,
                                          .storage = HF_KEY_STORAGE_FILE,
                                          .health = app->spec->health != NULL ? health : NULL,
-                                         .health_ctx = app};
+                                         .health_ctx = app,
+                                         .trial_max_s = app->conf.trial_s};
   enum hf_err err = hf_agent_init(&app->agent, &app->config);
   if (err != HF_OK) {
     hf_trouble_put(trouble, "flash.bin", "provision the device anew, or restore its flash file",

@@ -10,6 +10,7 @@
 #include "ports/posix/diskfile.h"
 #include "ports/posix/identity.h"
 #include "ports/posix/retained.h"
+#include "ports/posix/words.h"
 
 /* A put in the other process may be caught in the middle; the next look finds it whole. */
 #define TRIES 5
@@ -25,8 +26,6 @@ struct status {
   bool factory;
   bool running;
 };
-
-static const char *const slot_words[] = {"empty", "staged", "trying", "confirmed", "bad"};
 
 static enum hf_err read_store(struct status *status, const struct hf_layout *layout)
 {
@@ -105,10 +104,9 @@ static enum hf_err read_status(struct status *status, int folder, struct hf_trou
 
 static uint32_t percent_of(const struct hf_update_progress *progress)
 {
-  return progress->len == 0 ? 0 : (uint32_t)((uint64_t)progress->at * 100u / progress->len);
+  return progress->len == 0 || progress->at > progress->len ? 0
+                                                            : (uint32_t)((uint64_t)progress->at * 100u / progress->len);
 }
-
-static bool under_way(const struct status *status) { return status->progress.len > 0; }
 
 /* ---- for programs ---- */
 
@@ -139,11 +137,6 @@ static void put_version(struct hf_buf *out, const char *name, const struct hf_ve
   hf_json_put_text(out, hf_buf_bytes(&buf));
 }
 
-static const char *slot_word(enum hf_slot_status status)
-{
-  return (size_t)status < sizeof slot_words / sizeof slot_words[0] ? slot_words[status] : "unknown";
-}
-
 static void put_slots(struct hf_buf *out, const struct status *status)
 {
   hf_json_put_name(out, "slots");
@@ -153,7 +146,7 @@ static void put_slots(struct hf_buf *out, const struct status *status)
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
     put_int(out, "slot", i);
-    put_text(out, "status", slot_word(slot->status));
+    put_text(out, "status", hf_words_slot(slot->status));
     put_bool(out, "active", status->boot.active == i);
     if (slot->status != HF_SLOT_EMPTY) {
       put_version(out, "version", &slot->version);
@@ -179,7 +172,7 @@ static void put_failure(struct hf_buf *out, const struct status *status)
   put_int(out, "rule", status->boot.failed_rule);
   put_text(out, "what", words->what);
   put_text(out, "todo", words->todo);
-  put_text(out, "reset", hf_retained_word(status->boot.failed_reset));
+  put_text(out, "reset", hf_words_reset(status->boot.failed_reset));
   put_int(out, "failures", status->boot.failures);
   hf_buf_put_text(out, "}");
 }
@@ -189,9 +182,10 @@ static void put_update(struct hf_buf *out, const struct status *status)
   const struct hf_update_progress *progress = &status->progress;
   hf_json_put_name(out, "update");
   hf_buf_put_text(out, "{");
-  put_bool(out, "under_way", under_way(status));
+  put_text(out, "state", hf_words_update(progress->state));
+  put_int(out, "rule", progress->rule);
   put_int(out, "percent", percent_of(progress));
-  if (under_way(status)) {
+  if (progress->named) {
     put_version(out, "version", &progress->version);
     put_int(out, "bytes", progress->at);
     put_int(out, "length", progress->len);
@@ -219,7 +213,7 @@ static void put_reset(struct hf_buf *out, const struct status *status)
 {
   hf_json_put_name(out, "last_reset");
   hf_buf_put_text(out, "{");
-  put_text(out, "reason", hf_retained_word(status->retained.reset));
+  put_text(out, "reason", hf_words_reset(status->retained.reset));
   put_int(out, "streak", status->retained.streak);
   put_int(out, "resets", status->retained.resets);
   hf_buf_put_text(out, "}");
@@ -272,7 +266,7 @@ static void print_slots(const struct status *status)
   char version[HF_VERSION_TEXT_MAX + 1];
   for (uint8_t i = 0; i < HF_SLOTS; i++) {
     const struct hf_bootslot *slot = &status->boot.slot[i];
-    (void)printf("slot %u       %s%s", i, slot_word(slot->status), status->boot.active == i ? ", active" : "");
+    (void)printf("slot %u       %s%s", i, hf_words_slot(slot->status), status->boot.active == i ? ", active" : "");
     if (slot->status != HF_SLOT_EMPTY) {
       (void)printf(", version %s, counter %u", version_text(version, &slot->version), slot->counter);
     }
@@ -282,7 +276,7 @@ static void print_slots(const struct status *status)
   if (status->boot.failures > 0) {
     const struct hf_rule_words *words = hf_rule_words(status->boot.failed_rule);
     (void)printf("last failure slot %u: %s (rule %u, after %s; %u so far)\n             %s\n", status->boot.failed_slot,
-                 words->what, status->boot.failed_rule, hf_retained_word(status->boot.failed_reset),
+                 words->what, status->boot.failed_rule, hf_words_reset(status->boot.failed_reset),
                  status->boot.failures, words->todo);
   }
 }
@@ -294,13 +288,19 @@ static void print_people(const struct status *status)
   (void)printf("device       %s, a %s on %s\nserver       %s\nrunning      %s\n", status->conf.device,
                status->conf.product, status->conf.hardware, status->conf.server, status->running ? "yes" : "no");
   print_slots(status);
-  if (under_way(status)) {
-    (void)printf("update       %s, %u%% in the other slot%s\n", version_text(version, &status->progress.version),
-                 percent_of(&status->progress), status->progress.postponed != 0 ? ", postponed by the user" : "");
-  } else {
-    (void)printf("update       none under way\n");
+  (void)printf("update       %s", hf_words_update(status->progress.state));
+  if (status->progress.named && status->progress.state != HF_UPDATE_IDLE) {
+    (void)printf(", version %s", version_text(version, &status->progress.version));
   }
-  (void)printf("last reset   %s (%u since power-on, %u bad in a row)\n", hf_retained_word(status->retained.reset),
+  if (status->progress.state == HF_UPDATE_DOWNLOADING) {
+    (void)printf(", %u%% of %u bytes", percent_of(&status->progress), status->progress.len);
+  }
+  if (status->progress.rule != HF_RULE_NONE) {
+    (void)printf(": %s\n             %s", hf_rule_words(status->progress.rule)->what,
+                 hf_rule_words(status->progress.rule)->todo);
+  }
+  (void)printf("\n");
+  (void)printf("last reset   %s (%u since power-on, %u bad in a row)\n", hf_words_reset(status->retained.reset),
                status->retained.resets, status->retained.streak);
   (void)printf("events       %u not yet acknowledged by the server\n", status->pending);
   if (status->ends != 0) {

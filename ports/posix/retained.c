@@ -62,9 +62,3 @@ enum hf_err hf_retained_get(struct hf_retained *retained, int folder)
   retained->pid = hf_cursor_be32(&cur);
   return HF_OK;
 }
-
-const char *hf_retained_word(unsigned reset)
-{
-  static const char *const words[] = {"unknown", "power", "request", "update", "watchdog", "crash", "revert"};
-  return reset < sizeof words / sizeof words[0] ? words[reset] : "unknown";
-}

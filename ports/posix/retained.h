@@ -21,7 +21,4 @@ void hf_retained_put(int folder, const struct hf_retained *retained);
 /** Read it. @return HF_OK; HF_E_NOT_FOUND: never written, or not whole */
 HF_MUST enum hf_err hf_retained_get(struct hf_retained *retained, int folder);
 
-/** The word for a reset reason: "power", "watchdog" ... Borrowed, static; "unknown" for other numbers. */
-const char *hf_retained_word(unsigned reset);
-
 #endif

@@ -22,6 +22,7 @@
 #include "ports/posix/imagekeys.h"
 #include "ports/posix/loader.h"
 #include "ports/posix/retained.h"
+#include "ports/posix/words.h"
 
 /* A program is allowed longer to give its first sign of life: hundreds of devices may start at once on one machine. */
 #define START_FACTOR 3u
@@ -315,12 +316,13 @@ static void tell_choice(const struct supervisor *sup, const struct hf_boot_choic
   }
   hf_version_put(&version, &choice->info.version);
   say(sup, "boot: slot %u, version %.*s%s, after %s", choice->slot, (int)version.len, text,
-      choice->trial ? ", on trial" : "", hf_retained_word(choice->reset));
+      choice->trial ? ", on trial" : "", hf_words_reset(choice->reset));
 }
 
 static enum hf_supervisor_end loop(struct supervisor *sup)
 {
   enum hf_reset reset = HF_RESET_POWER;
+  sup->retained.reset = reset; /* no-init memory after power-on: nothing of before is in it */
   for (;;) {
     struct hf_boot_choice choice = {.verdict = HF_DENY};
     const struct hf_boot_config config = {
@@ -345,7 +347,7 @@ static enum hf_supervisor_end loop(struct supervisor *sup)
     if (err != HF_OK) {
       return HF_SUPERVISOR_FAILED;
     }
-    say(sup, "reset: %s (%s %u)", hf_retained_word(reset), sup->retained.ended < 256 ? "exit" : "signal",
+    say(sup, "reset: %s (%s %u)", hf_words_reset(reset), sup->retained.ended < 256 ? "exit" : "signal",
         sup->retained.ended % 256);
     if (sleep_or_stop(sup, pause_ms(sup))) {
       return HF_SUPERVISOR_STOPPED;
