@@ -1,0 +1,327 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""Devices against the real server: each is a process tree with its own flash file, key and certificate.
+
+usage: test_device.py BUILD_FOLDER
+"""
+import concurrent.futures
+import json
+import os
+import pathlib
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+import urllib.request
+
+BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build/dev").resolve()
+HOLDFAST = BUILD / "holdfast"
+AGENT = BUILD / "ports/posix/holdfast-agent"
+APPS = BUILD / "examples"
+SLOT = 2 * 1024 * 1024
+PATIENCE = 120
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def run(*words, env=None, check=True):
+    done = subprocess.run([str(word) for word in words], env=env, capture_output=True, text=True, timeout=120)
+    if check and done.returncode != 0:
+        raise AssertionError("%s: %d\n%s%s" % (" ".join(map(str, words)), done.returncode, done.stdout, done.stderr))
+    return done
+
+
+def until(what, probe, seconds=PATIENCE, step=0.2):
+    """Poll until the probe gives something true, and give that."""
+    end = time.monotonic() + seconds
+    while True:
+        found = probe()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        time.sleep(step)
+
+
+class World:
+    """One workspace, one server, and products that do not know of each other."""
+
+    def __init__(self):
+        self.dir = pathlib.Path(tempfile.mkdtemp(prefix="hf-device-"))
+        self.fleet = f"127.0.0.1:{free_port()}"
+        self.people = f"127.0.0.1:{free_port()}"
+        self.workspace = self.dir / "workspace"
+        self.env = dict(os.environ, HOLDFAST_PASSPHRASE="correct horse battery", HOLDFAST_WORKSPACE=str(self.workspace))
+        (self.dir / "password").write_text("a password of some length")
+        self.cli("init", self.workspace, "--org", "Test", "--devices", self.fleet, "--people", self.people,
+                 "--operator", "tester", "--password-file", self.dir / "password")
+        self.signing = threading.Lock()
+        self.server = None
+        self.serve()
+        self.put_settings(checkin_interval_s=5)
+
+    def cli(self, *words, check=True):
+        return run(HOLDFAST, *words, env=self.env, check=check)
+
+    def ask(self, *words):
+        return json.loads(self.cli(*words, "--json").stdout)
+
+    def serve(self):
+        with open(self.dir / "server.log", "ab") as log:
+            self.server = subprocess.Popen([str(HOLDFAST), "serve", str(self.workspace)], env=self.env, stdout=log,
+                                           stderr=log)
+
+        def ready():
+            if self.server.poll() is not None:
+                raise AssertionError((self.dir / "server.log").read_text()[-3000:])
+            try:
+                return urllib.request.urlopen(f"http://{self.people}/api/v1/health", timeout=2).status == 200
+            except OSError:
+                return False
+
+        until("server", ready)
+
+    def put_settings(self, **settings):
+        token = json.loads((self.workspace / "operator/operator.json").read_text())["token"]
+        request = urllib.request.Request(f"http://{self.people}/api/v1/settings", method="PUT",
+                                         data=json.dumps(settings).encode(),
+                                         headers={"Authorization": f"Bearer {token}",
+                                                  "Content-Type": "application/json"})
+        urllib.request.urlopen(request, timeout=10)
+
+    def product(self, name):
+        self.cli("product", "add", name, "--hardware", f"{name}-hw")
+
+    def image(self, product, app, version, counter):
+        out = self.dir / f"{product}-{version}.img"
+        if not out.exists():
+            self.cli("image", "sign", APPS / app, "--out", out, "--version", version, "--counter", counter, "--product",
+                     product, "--component", "main", "--hardware", f"{product}-hw", "--slot-size", SLOT)
+        return out
+
+    def release(self, product, app, version, counter):
+        image = self.image(product, app, version, counter)
+        with self.signing:  # the offline keys sign one list of all releases
+            self.cli("release", "create", product, version, "--image", f"main={image}", "--hardware", f"{product}-hw",
+                     "--counter", counter, "--from", "*")
+        return self.ask("rollout", "start", product, version, "--waves", "100")["id"]
+
+    def stop(self):
+        if self.server.poll() is None:
+            self.server.send_signal(signal.SIGTERM)
+            self.server.wait(30)
+
+
+class Device:
+    def __init__(self, world, product, name, *settings, token=False):
+        self.world = world
+        self.id = name
+        self.dir = world.dir / name
+        self.process = None
+        offline = world.workspace / "offline"
+        first = world.image(product, "thermostat-1.0", "1.0.0", 1)
+        requests = world.dir / f"{name}-csr"
+        requests.mkdir()
+        run(AGENT, "provision", self.dir, "--device", name, "--product", product, "--hardware", f"{product}-hw",
+            "--server", f"https://{world.fleet}", "--server-ca", offline / "server-ca.crt", "--root",
+            offline / "root.json", "--director-root", offline / "director-root.json", "--image-key",
+            offline / "image.pub", "--image", first, "--slot-size", SLOT, "--csr", requests / f"{name}.csr", *settings)
+        if token:
+            text = world.ask("device", "enrol-token", name, product)["token"]
+            (world.dir / f"{name}.token").write_text(text)
+            run(AGENT, "provision", self.dir, "--token-file", world.dir / f"{name}.token")
+        else:
+            issued = world.dir / f"{name}-issued"
+            world.cli("factory", "issue", "--csr", requests, "--out", issued, "--product", product, "--hardware",
+                      f"{product}-hw")
+            run(AGENT, "provision", self.dir, "--factory-cert", issued / f"{name}.crt")
+
+    def start(self):
+        with open(self.dir / "log", "ab") as log:
+            self.process = subprocess.Popen([str(AGENT), "run", str(self.dir)], stdout=log, stderr=log,
+                                            stdin=subprocess.DEVNULL)
+        return self
+
+    def cut_power(self):
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.wait(30)
+
+    def log(self):
+        return (self.dir / "log").read_text()
+
+    def status(self):
+        return json.loads(run(AGENT, "status", self.dir, "--json").stdout)
+
+    def seen(self):
+        """As the server sees it; None before its first check-in."""
+        done = self.world.cli("device", "show", self.id, "--json", check=False)
+        return json.loads(done.stdout) if done.returncode == 0 else None
+
+    def runs(self, version, state=None):
+        def probe():
+            record = self.seen()
+            right = record is not None and record["version"] == version and (state is None or record["state"] == state)
+            return record if right else None
+
+        try:
+            return until(f"{self.id} runs {version} {state or ''}", probe)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self.log()[-3000:]}\n{self.seen()}") from None
+
+
+class Devices(unittest.TestCase):
+    world = None
+
+    def device(self, product, name, *settings, **more):
+        device = Device(self.world, product, name, *settings, **more)
+        self.addCleanup(device.stop)
+        return device
+
+    def test_a_download_survives_three_power_cuts(self):
+        world = self.world
+        world.product("cuts")
+        size = world.image("cuts", "thermostat-1.1", "1.1.0", 2).stat().st_size
+        device = self.device("cuts", "cuts-1", "--rate-max", size // 8, token=True).start()
+        device.runs("1.0.0")
+        self.assertFalse((device.dir / "enrol.token").exists())
+        world.release("cuts", "thermostat-1.1", "1.1.0", 2)
+        reached = 0
+        for _ in range(3):
+            def further():
+                update = device.status()["update"]
+                return update["bytes"] if 0 < update["percent"] < 100 and update["bytes"] > reached else None
+
+            now = until("progress", further, step=0.05)
+            device.cut_power()
+            kept = device.status()["update"]
+            self.assertGreaterEqual(kept["bytes"], now)
+            reached = kept["bytes"]
+            device.start()
+        device.runs("1.1.0", "confirmed")
+        status = device.status()
+        self.assertEqual([slot["status"] for slot in status["slots"]], ["confirmed", "confirmed"])
+        self.assertEqual(status["counter"], 2)
+        self.assertIsNone(status["last_failure"])
+
+    def goes_back(self, product, app, version, reset, *settings):
+        world = self.world
+        world.product(product)
+        device = self.device(product, f"{product}-1", *settings).start()
+        device.runs("1.0.0")
+        world.release(product, app, version, 2)
+        record = device.runs("1.0.0", "reverted")
+        self.assertEqual(record["wanted"], version)
+        status = device.status()
+        self.assertEqual(status["last_failure"]["reset"], reset)
+        self.assertEqual(status["counter"], 1)
+        self.assertEqual(status["slots"][1]["status"], "bad")
+        # It is over: no second trial of the same image.
+        boots = device.log().count("on trial")
+        time.sleep(12)
+        self.assertEqual(device.log().count("on trial"), boots)
+        self.assertEqual(boots, 1)
+        return device
+
+    def test_a_release_that_crashes_goes_back(self):
+        device = self.goes_back("crash", "thermostat-1.2", "1.2.0", "crash")
+        # A device that went back is one that can be repaired.
+        self.world.release("crash", "thermostat-1.3", "1.3.0", 3)
+        device.runs("1.3.0", "confirmed")
+
+    def test_a_release_that_hangs_goes_back(self):
+        self.goes_back("hang", "thermostat-hang", "1.4.0", "watchdog", "--watchdog-s", 3)
+
+    def test_a_release_that_never_gets_healthy_goes_back(self):
+        self.goes_back("mute", "thermostat-mute", "1.4.1", "revert", "--trial-s", 6)
+
+    def test_a_blocked_device_is_refused_and_comes_back_when_it_is_not(self):
+        self.world.product("block")
+        device = self.device("block", "block-1").start()
+        device.runs("1.0.0")
+        self.world.cli("device", "block", "block-1", "--reason", "lost")
+        before = self.seen_at(device)
+        time.sleep(12)
+        self.assertEqual(self.seen_at(device), before)
+        self.world.cli("device", "unblock", "block-1", "--reason", "found")
+        until("back", lambda: self.seen_at(device) != before)
+
+    @staticmethod
+    def seen_at(device):
+        return device.seen()["last_seen"]
+
+    def test_renews_when_it_is_told_to(self):
+        self.world.product("renew")
+        device = self.device("renew", "renew-1").start()
+        device.runs("1.0.0")
+        cert = (device.dir / "device.crt").read_text()
+        key = (device.dir / "device.key").read_text()
+        # Certificates live longer from now on: what is left of this one is less than a third of that.
+        self.world.put_settings(certificate_life_s=365 * 86400)
+        self.addCleanup(self.world.put_settings, certificate_life_s=90 * 86400)
+        until("renewal", lambda: (device.dir / "device.crt").read_text() != cert)
+        until("key", lambda: (device.dir / "device.key").read_text() != key)
+        self.assertIn("new certificate, with the present one", device.log())
+        before = self.seen_at(device)
+        until("check-in after it", lambda: self.seen_at(device) != before)
+        self.assertFalse((device.dir / "next.key").exists())
+
+    def test_a_device_without_clock_enrols_and_checks_in(self):
+        self.world.product("clock")
+        device = self.device("clock", "clock-1", "--clock", "no").start()
+        device.runs("1.0.0")
+
+    def test_attributes_set_on_the_device_reach_the_server(self):
+        self.world.product("words")
+        device = self.device("words", "words-1").start()
+        device.runs("1.0.0")
+        run(AGENT, "set-attribute", device.dir, "floor", "second floor, left")
+        until("attribute", lambda: self.attributes(device).get("floor") == "second floor, left")
+        self.assertEqual(self.attributes(device).get("setpoint"), "21.0")
+        run(AGENT, "set-attribute", device.dir, "floor")
+        until("attribute gone", lambda: not self.attributes(device).get("floor"))
+
+    @staticmethod
+    def attributes(device):
+        return {one["name"]: one["value"] for one in device.seen()["attributes"]}
+
+
+def main():
+    """All at once: they mostly wait, each on its own product, and one server serves them all."""
+    Devices.world = World()
+    tests = list(unittest.defaultTestLoader.loadTestsFromTestCase(Devices))
+    results = [unittest.TestResult() for _ in tests]
+    try:
+        with concurrent.futures.ThreadPoolExecutor(len(tests)) as pool:
+            list(pool.map(lambda pair: pair[0].run(pair[1]), zip(tests, results)))
+    finally:
+        Devices.world.stop()
+    failed = 0
+    for test, result in zip(tests, results):
+        trouble = result.errors + result.failures
+        print("ok    " if not trouble else "FAILED", test.id().split(".")[-1])
+        for _, text in trouble:
+            print(text)
+        failed += len(trouble)
+    if failed == 0:
+        shutil.rmtree(Devices.world.dir)
+    else:
+        print(f"the folder is kept: {Devices.world.dir}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
