@@ -243,21 +243,23 @@ static enum hf_err parse_key(struct hf_pubkey *pub, bool *known, struct hf_json 
   uint8_t text[HF_PUBKEY_PEM_MAX];
   struct hf_buf buf = hf_buf_init(text, sizeof text);
   struct hf_json type, scheme, keyval, value;
-  if (!get(&type, object, "keytype", HF_JSON_TEXT) || !get(&scheme, object, "scheme", HF_JSON_TEXT) ||
-      !get(&keyval, object, "keyval", HF_JSON_OBJECT) || !get(&value, keyval, "public", HF_JSON_TEXT)) {
+  if (!get(&type, object, "keytype", HF_JSON_TEXT) || !get(&scheme, object, "scheme", HF_JSON_TEXT)) {
     return HF_E_INPUT;
   }
   bool p256 = (hf_json_is(type, "ecdsa") || hf_json_is(type, "ecdsa-sha2-nistp256")) &&
               hf_json_is(scheme, "ecdsa-sha2-nistp256");
   bool ed25519 = hf_json_is(type, "ed25519") && hf_json_is(scheme, "ed25519");
   *known = p256 || ed25519;
+  if (!*known) {
+    return HF_OK; /* whatever its keyval looks like */
+  }
+  if (!get(&keyval, object, "keyval", HF_JSON_OBJECT) || !get(&value, keyval, "public", HF_JSON_TEXT)) {
+    return HF_E_INPUT;
+  }
   if (ed25519) {
     pub->type = HF_KEY_ED25519;
     pub->len = HF_ED25519_PUBLIC_LEN;
     return hf_json_get_hex(pub->at, pub->len, value);
-  }
-  if (!p256) {
-    return HF_OK;
   }
   if (hf_json_get_text(&buf, value) != HF_OK || hf_pubkey_parse_pem(pub, hf_buf_bytes(&buf)) != HF_OK) {
     return HF_E_INPUT;

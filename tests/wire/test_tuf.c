@@ -181,24 +181,60 @@ static void refuses_a_role_that_names_an_unlisted_key(void **state)
   assert_int_equal(root_with("\"root\":{\"keyids\":[", "\"root\":{\"keyids\":[7,"), HF_RULE_TUF_KEY_MISSING);
 }
 
-/* Other people's repositories have RSA keys. They count for nothing, and they do no harm. */
+/* A member of "keys" under the right id, with a comma after it. */
+static void put_key_object(struct hf_buf *out, const char *object)
+{
+  uint8_t canonical[1024], id[HF_SHA256_LEN];
+  struct hf_buf message = hf_buf_init(canonical, sizeof canonical);
+  assert_int_equal(hf_tufwrite_canonical(&message, hf_bytes_text(object)), HF_OK);
+  hf_sha256(id, hf_buf_bytes(&message));
+  hf_buf_put_text(out, "\"keys\":{");
+  hf_json_put_hex(out, hf_bytes_init(id, sizeof id));
+  hf_buf_put_u8(out, ':');
+  hf_buf_put_text(out, object);
+  hf_buf_put_u8(out, ',');
+  assert_int_equal(hf_buf_terminate(out), HF_OK);
+}
+
+static uint16_t root_with_key(const char *object)
+{
+  char room[1024];
+  struct hf_buf to = hf_buf_init(room, sizeof room);
+  put_key_object(&to, object);
+  return root_with("\"keys\":{", room);
+}
+
+/* Other people's repositories have RSA keys and stranger ones. They count for nothing, and they do no harm. */
 static void keys_of_unknown_type_count_for_nothing(void **state)
 {
   (void)state;
-  static const char object[] =
-      "{\"keytype\":\"rsa\",\"keyval\":{\"public\":\"AAAA\"},\"scheme\":\"rsassa-pss-sha256\"}";
-  uint8_t canonical[256], id[32];
-  char to[512], hex[65];
-  struct hf_buf out = hf_buf_init(canonical, sizeof canonical);
-  assert_int_equal(hf_tufwrite_canonical(&out, hf_bytes_text(object)), HF_OK);
-  hf_sha256(id, hf_buf_bytes(&out));
-  for (int i = 0; i < 32; i++) {
-    sprintf(hex + 2 * i, "%02x", id[i]);
-  }
-  snprintf(to, sizeof to, "\"keys\":{\"%s\":%s,", hex, object);
-  assert_int_equal(root_with("\"keys\":{", to), 0);
-  snprintf(to, sizeof to, "\"keys\":{\"%064d\":%s,", 7, object); /* but its id must still be its hash */
+  static const char rsa[] = "{\"keytype\":\"rsa\",\"keyval\":{\"public\":\"AAAA\"},\"scheme\":\"rsassa-pss-sha256\"}";
+  char to[512];
+  assert_int_equal(root_with_key(rsa), 0);
+  assert_int_equal(root_with_key("{\"keytype\":\"oidc\",\"keyval\":{\"issuer\":\"x\"},\"scheme\":\"Fulcio\"}"), 0);
+  assert_int_equal(root_with_key("{\"keytype\":\"ed25519\",\"scheme\":\"ed25519ph\"}"), 0);
+  snprintf(to, sizeof to, "\"keys\":{\"%064d\":%s,", 7, rsa); /* but its id must still be its hash */
   assert_int_equal(root_with("\"keys\":{", to), HF_RULE_TUF_KEY_ID);
+}
+
+static void refuses_malformed_keys_of_known_type(void **state)
+{
+  (void)state;
+  static const char *const keys[] = {
+      "{\"keytype\":\"ed25519\",\"keyval\":{\"public\":\"00\"},\"scheme\":\"ed25519\"}",
+      "{\"keytype\":\"ed25519\",\"keyval\":{\"public\":7},\"scheme\":\"ed25519\"}",
+      "{\"keytype\":\"ed25519\",\"keyval\":\"00\",\"scheme\":\"ed25519\"}",
+      "{\"keytype\":\"ed25519\",\"scheme\":\"ed25519\"}",
+      "{\"keyval\":{\"public\":\"00\"},\"scheme\":\"ed25519\"}",
+      "{\"keytype\":\"ed25519\",\"keyval\":{\"public\":\"00\"}}",
+      "{\"keytype\":\"ecdsa\",\"keyval\":{\"public\":\"no PEM\"},\"scheme\":\"ecdsa-sha2-nistp256\"}",
+      "{\"keytype\":\"ecdsa\",\"keyval\":{\"public\":\"-----BEGIN PUBLIC "
+      "KEY-----\\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lsh"
+      "QhqowtrbLDFw4rXAxZuE=\\n-----END PUBLIC KEY-----\\n\"},\"scheme\":\"ecdsa-sha2-nistp256\"}", /* Ed25519 inside */
+  };
+  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+    assert_int_equal(root_with_key(keys[i]), HF_RULE_TUF_KEY);
+  }
 }
 
 static void refuses_more_keys_than_a_device_keeps(void **state)
@@ -543,6 +579,7 @@ int main(void)
       TEST(refuses_key_ids_that_are_not_the_keys_hash),
       TEST(refuses_a_role_that_names_an_unlisted_key),
       TEST(keys_of_unknown_type_count_for_nothing),
+      TEST(refuses_malformed_keys_of_known_type),
       TEST(refuses_more_keys_than_a_device_keeps),
       TEST(a_root_must_be_signed_by_itself),
       TEST(a_signature_covers_members_it_does_not_know),
