@@ -252,10 +252,10 @@ static enum hf_err put_rollouts(struct hf_call *call, int64_t n)
 
 /* The first columns are those of enum hf_device_column. */
 enum { ONE_BLOCKED_REASON = HF_DEVICE_LAST_SEEN + 1, ONE_POSTPONED, ONE_ADDRESS, ONE_BOOT, ONE_RESET, ONE_CERT,
-       ONE_CERT_SERIAL, ONE_CERT_NOT_AFTER };
+       ONE_CERT_SERIAL, ONE_CERT_ISSUED, ONE_CERT_NOT_AFTER };
 #define ONE_SQL                                                                                                        \
   "SELECT n, id, product, hardware, version, state, wanted, percent, rule, blocked, key_storage, first_seen,"         \
-  " last_seen, blocked_reason, postponed_until, address, boot_id, reset_reason, cert, cert_serial, cert_not_after"    \
+  " last_seen, blocked_reason, postponed_until, address, boot_id, reset_reason, cert, cert_serial, cert_issued, cert_not_after" \
   " FROM device WHERE id = ?"
 
 static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
@@ -269,6 +269,7 @@ static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
   hf_buf_put_text(out, "{");
   hf_reply_put_text(out, "serial", hf_stmt_get_bytes(stmt, ONE_CERT_SERIAL));
   hf_reply_put_hash(out, "fingerprint", fingerprint);
+  hf_reply_put_time_or_null(out, "issued", hf_stmt_get_int(stmt, ONE_CERT_ISSUED));
   hf_reply_put_time(out, "not_after", hf_stmt_get_int(stmt, ONE_CERT_NOT_AFTER));
   hf_reply_put_text(out, "issuer", HF_LIT("device-ca"));
   hf_buf_put_text(out, "}");

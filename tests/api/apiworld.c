@@ -225,13 +225,20 @@ struct told world_ask(struct world *world, const struct ask *ask)
   struct told told = {0};
   struct hf_api_request request = request_of(world, ask);
   told.reply.body = hf_buf_init(room, sizeof room);
+  struct timespec start;
+  struct timespec end;
+  (void)clock_gettime(CLOCK_MONOTONIC, &start);
   serve(world, &told.reply, &request);
+  (void)clock_gettime(CLOCK_MONOTONIC, &end);
+  world->spent_ms += (double)(end.tv_sec - start.tv_sec) * 1e3 + (double)(end.tv_nsec - start.tv_nsec) / 1e6;
   told.status = told.reply.status;
   if (told.reply.body.len > 0) {
     told.json = json_loadb((const char *)room, told.reply.body.len, JSON_REJECT_DUPLICATES, NULL);
     assert_non_null(told.json);
   }
-  check_reply(world, &request, &told);
+  if (!world->quick) {
+    check_reply(world, &request, &told);
+  }
   return told;
 }
 

@@ -29,6 +29,8 @@ struct world {
   struct hf_key *targets;
   struct hf_key *image;
   uint32_t targets_version;
+  double spent_ms; /* inside the API, without what the tests do around it */
+  bool quick;      /* do not check replies against the document (lists of thousands) */
   /* what was seen: coverage of api.def */
   bool succeeded[HF_ROUTE_COUNT];
   bool refused[HF_ROUTE_COUNT][600];
