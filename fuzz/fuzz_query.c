@@ -1,6 +1,7 @@
 /* links: hf_fleet
  * SPDX-License-Identifier: Apache-2.0
- * Group expressions: whatever parses can be evaluated and written as SQL within its bound, with a value for each `?`. */
+ * Group expressions: whatever parses can be evaluated and written as SQL within its bound, with a value for each `?`.
+ */
 #include <stdlib.h>
 
 #include "hf/fleet/query.h"
