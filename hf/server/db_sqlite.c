@@ -40,6 +40,26 @@ static struct lite *lite_of(struct hf_db *db) { return (struct lite *)(void *)db
 
 static struct lite_stmt *lite_stmt_of(struct hf_stmt *stmt) { return (struct lite_stmt *)(void *)stmt; }
 
+static bool no_room(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EFBIG; }
+
+/* A quota or a file limit is an I/O error to SQLite, whose own cleaning up hides errno: the file that failed remembers.
+ */
+static bool room_ended(sqlite3 *native)
+{
+  static const int files[] = {SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_JOURNAL_POINTER};
+  bool ended = no_room(sqlite3_system_errno(native));
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+    sqlite3_file *file = NULL;
+    int reason = 0;
+    bool there =
+        sqlite3_file_control(native, "main", files[i], &file) == SQLITE_OK && file != NULL && file->pMethods != NULL;
+    if (there && file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &reason) == SQLITE_OK) {
+      ended = ended || no_room(reason);
+    }
+  }
+  return ended;
+}
+
 /* A disk without room shows as SQLITE_FULL, or as an I/O error with the reason underneath. */
 static enum hf_err err_of(sqlite3 *native, int code)
 {
@@ -56,8 +76,7 @@ static enum hf_err err_of(sqlite3 *native, int code)
     case SQLITE_NOTADB: return HF_E_INPUT;
     default: break;
   }
-  int reason = native != NULL ? sqlite3_system_errno(native) : 0;
-  return reason == ENOSPC || reason == EDQUOT || reason == EFBIG ? HF_E_FULL : HF_E_IO;
+  return native != NULL && (code & 0xff) == SQLITE_IOERR && room_ended(native) ? HF_E_FULL : HF_E_IO;
 }
 
 static enum hf_err lite_run(struct hf_db *db, const char *script)
