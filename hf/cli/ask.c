@@ -152,3 +152,15 @@ json_t *hf_args_list(const struct hf_call *call, const char *name)
   }
   return list;
 }
+
+int hf_refuse_text(void)
+{
+  hf_complain(NULL, "write names and texts in UTF-8", "an argument is no text");
+  return HF_EXIT_USAGE;
+}
+
+void hf_print_removed(const json_t *reply)
+{
+  (void)reply;
+  puts("Removed.");
+}

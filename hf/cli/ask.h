@@ -45,4 +45,9 @@ enum hf_tone hf_state_tone(const char *state);
  * one is empty. */
 json_t *hf_args_list(const struct hf_call *call, const char *name);
 
+/** Say that an argument is not UTF-8 (json_pack gave nothing). Always HF_EXIT_USAGE. */
+int hf_refuse_text(void);
+/** What is left to say after a DELETE. */
+void hf_print_removed(const json_t *reply);
+
 #endif

@@ -197,7 +197,7 @@ enum hf_err hf_front_tls_identity(struct hf_front_identity *identity, const stru
   }
   if (identity->factory) {
     (void)get_name(identity->product, sizeof identity->product, subject, NID_organizationalUnitName);
-    (void)get_name(identity->hardware, sizeof identity->hardware, subject, NID_title);
+    (void)get_name(identity->hardware, sizeof identity->hardware, subject, NID_description);
   }
   identity->present = true;
   return HF_OK;
