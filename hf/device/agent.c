@@ -21,7 +21,7 @@ static void best_effort(enum hf_err err) { (void)err; }
 static bool stored(const struct hf_store *store, uint16_t key, uint8_t *room)
 {
   struct hf_buf out = hf_buf_init(room, HF_TUF_TRUST_MAX);
-  return hf_store_get(&out, store, key) == HF_OK;
+  return hf_store_get(&out, store, key) != HF_E_NOT_FOUND;
 }
 
 enum hf_err hf_agent_provision(const struct hf_layout *layout, struct hf_bytes director_root,
@@ -63,18 +63,16 @@ static enum hf_err memory_save(struct hf_agent *agent)
   return hf_store_put(&agent->store, HF_STORE_AGENT, hf_buf_bytes(&out));
 }
 
-static enum hf_err memory_open(struct hf_agent *agent)
+/* What cannot be read any more counts from nothing again. */
+static void memory_open(struct hf_agent *agent)
 {
   uint8_t record[8];
   struct hf_buf in = hf_buf_init(record, sizeof record);
-  enum hf_err err = hf_store_get(&in, &agent->store, HF_STORE_AGENT);
-  if (err != HF_OK && err != HF_E_NOT_FOUND) {
-    return err;
-  }
+  best_effort(hf_store_get(&in, &agent->store, HF_STORE_AGENT));
   struct hf_cursor cur = hf_cursor_init(hf_buf_bytes(&in));
   agent->boot_id = hf_cursor_be32(&cur) + 1;
   agent->acted = hf_cursor_be32(&cur);
-  return memory_save(agent);
+  best_effort(memory_save(agent));
 }
 
 static bool trial_rule(uint16_t rule)
@@ -126,17 +124,16 @@ static enum hf_err open_all(struct hf_agent *agent)
     err = hf_bootstate_get(&agent->boot, &config->setup.layout->boot);
     err = err == HF_E_NOT_FOUND || err == HF_E_DENIED ? HF_E_STATE : err;
   }
-  if (err == HF_OK) {
-    err = hf_clock_open(&agent->clock, &agent->store, config->build_time);
+  if (err != HF_OK) {
+    return err;
   }
-  if (err == HF_OK) {
-    err = hf_events_open(&agent->events, &agent->store);
-  }
+  hf_clock_open(&agent->clock, &agent->store, config->build_time);
+  hf_events_open(&agent->events, &agent->store);
   agent->update.store = &agent->store;
   agent->update.events = &agent->events;
   agent->update.clock = &agent->clock;
   agent->update.running = config->slot;
-  return err == HF_OK ? hf_update_open(&agent->update, &config->setup) : err;
+  return hf_update_open(&agent->update, &config->setup);
 }
 
 static bool config_ok(const struct hf_agent_config *config)
@@ -160,12 +157,12 @@ enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *
       !stored(&agent->store, HF_STORE_TRUST_IMAGE, config->setup.work)) {
     return HF_E_NOT_FOUND;
   }
-  err = memory_open(agent);
-  if (err == HF_OK) {
-    const struct hf_checkin_event event = {.kind = HF_EVENT_BOOT, .time = hf_clock_now(&agent->clock)};
-    err = hf_events_put(&agent->events, &event);
-  }
-  return err == HF_OK ? tell_boot(agent) : err;
+  memory_open(agent);
+  /* A store that is full or worn out must not keep the device from calling home. */
+  const struct hf_checkin_event event = {.kind = HF_EVENT_BOOT, .time = hf_clock_now(&agent->clock)};
+  best_effort(hf_events_put(&agent->events, &event));
+  best_effort(tell_boot(agent));
+  return HF_OK;
 }
 
 /* ---- the trial ---- */

@@ -23,14 +23,13 @@ static enum hf_err save(struct hf_clock *clock, struct hf_store *store)
 
 static int64_t plausible(uint64_t value) { return value <= (uint64_t)HF_TIME_MAX ? (int64_t)value : 0; }
 
-enum hf_err hf_clock_open(struct hf_clock *clock, const struct hf_store *store, int64_t build_time)
+void hf_clock_open(struct hf_clock *clock, const struct hf_store *store, int64_t build_time)
 {
   *clock = (struct hf_clock){.floor = build_time, .ceiling = build_time, .build = build_time};
   uint8_t record[RECORD_LEN];
   struct hf_buf in = hf_buf_init(record, sizeof record);
-  enum hf_err err = hf_store_get(&in, store, HF_STORE_CLOCK);
-  if (err != HF_OK) {
-    return err == HF_E_IO ? HF_E_IO : HF_OK;
+  if (hf_store_get(&in, store, HF_STORE_CLOCK) != HF_OK) {
+    return;
   }
   struct hf_cursor cur = hf_cursor_init(hf_buf_bytes(&in));
   clock->stored = plausible(hf_cursor_be64(&cur));
@@ -38,7 +37,6 @@ enum hf_err hf_clock_open(struct hf_clock *clock, const struct hf_store *store, 
   /* New software raises both: it cannot have been built before its build time. */
   clock->floor = clock->stored > build_time ? clock->stored : build_time;
   clock->ceiling = ceiling > build_time ? ceiling : build_time;
-  return HF_OK;
 }
 
 int64_t hf_clock_now(const struct hf_clock *clock)

@@ -23,11 +23,11 @@ struct hf_clock {
   uint64_t told_ms; /**< uptime when it was told */
 };
 
-/** @param clock       fills
+/** Begin with what was stored; nothing, or what cannot be read any more, begins with the build time.
+ * @param clock       fills
  * @param store       borrows
- * @param build_time  of this software, seconds since 1970: the first floor and the first ceiling
- * @return HF_OK, also when nothing was stored yet; HF_E_IO */
-HF_MUST enum hf_err hf_clock_open(struct hf_clock *clock, const struct hf_store *store, int64_t build_time);
+ * @param build_time  of this software, seconds since 1970: the first floor and the first ceiling */
+void hf_clock_open(struct hf_clock *clock, const struct hf_store *store, int64_t build_time);
 
 /** Now, never below the floor: server time of this boot if there is one, else the port's clock, else the floor. */
 int64_t hf_clock_now(const struct hf_clock *clock);

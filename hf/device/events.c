@@ -25,28 +25,24 @@ static enum hf_err event_read(struct hf_checkin_event *event, const struct hf_st
   return in.failed ? HF_E_NOT_FOUND : HF_OK;
 }
 
-enum hf_err hf_events_open(struct hf_events *events, struct hf_store *store)
+void hf_events_open(struct hf_events *events, struct hf_store *store)
 {
   *events = (struct hf_events){.store = store};
   uint8_t record[RECORD_MAX];
   struct hf_buf text = hf_buf_init(record, sizeof record);
-  enum hf_err err = hf_store_get(&text, store, HF_STORE_EVENTS);
-  if (err == HF_OK) {
+  if (hf_store_get(&text, store, HF_STORE_EVENTS) == HF_OK) {
     struct hf_cursor in = hf_cursor_init(hf_buf_bytes(&text));
     events->acked = hf_cursor_be32(&in);
-  } else if (err != HF_E_NOT_FOUND) {
-    return err;
   }
   events->last = events->acked;
   for (uint16_t i = 0; i < HF_EVENTS_MAX; i++) {
     struct hf_checkin_event event;
     text = hf_buf_init(record, sizeof record);
-    err = event_read(&event, store, (uint16_t)(HF_STORE_EVENT_FIRST + i), &text);
+    enum hf_err err = event_read(&event, store, (uint16_t)(HF_STORE_EVENT_FIRST + i), &text);
     if (err == HF_OK && event.number > events->last) {
       events->last = event.number;
     }
   }
-  return HF_OK;
 }
 
 enum hf_err hf_events_put(struct hf_events *events, const struct hf_checkin_event *event)

@@ -19,8 +19,9 @@ struct hf_events {
   uint32_t acked;         /**< everything up to here is on the server */
 };
 
-/** @param events  fills; borrows `store` for its life */
-HF_MUST enum hf_err hf_events_open(struct hf_events *events, struct hf_store *store);
+/** Find what is queued; what cannot be read any more is a gap in the numbers.
+ * @param events  fills; borrows `store` for its life */
+void hf_events_open(struct hf_events *events, struct hf_store *store);
 
 /** Queue an event; its number is given here.
  * @param event  borrows; `number` is ignored; a subject longer than HF_CHECKIN_SUBJECT_MAX is cut

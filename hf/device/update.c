@@ -97,11 +97,10 @@ enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setu
   }
   uint8_t record[RECORD_LEN];
   struct hf_buf in = hf_buf_init(record, sizeof record);
-  enum hf_err err = hf_store_get(&in, update->store, HF_STORE_PROGRESS);
-  if (err == HF_OK) {
+  if (hf_store_get(&in, update->store, HF_STORE_PROGRESS) == HF_OK) {
     record_parse(&update->progress, hf_buf_bytes(&in));
   }
-  return err == HF_E_IO ? HF_E_IO : HF_OK;
+  return HF_OK;
 }
 
 /* Which event tells of a state; 0: none does. */
@@ -278,7 +277,8 @@ static enum hf_err offer(struct hf_update *update, const struct run *run, int64_
   progress->security = item->security;
   progress->deadline = deadline;
   if (progress->tries >= HF_UPDATE_TRIES_MAX) {
-    return refuse(update, HF_RULE_UPDATE_TRIES);
+    /* "Reverted" is the whole truth about it, and stays said. */
+    return progress->state == HF_UPDATE_REVERTED ? HF_E_DENIED : refuse(update, HF_RULE_UPDATE_TRIES);
   }
   if (item->length > update->setup->layout->slot[run->slot].size) {
     return refuse(update, HF_RULE_UPDATE_SLOT_SIZE);

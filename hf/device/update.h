@@ -74,7 +74,8 @@ struct hf_update {
 
 /** @param update  fills from the store, keeps `update->store`, `events`, `clock` and `running`, which the caller set
  * @param setup   borrows for the update's life
- * @return HF_OK; HF_E_SPACE: work buffer below HF_UPDATE_WORK_MIN; HF_E_IO */
+ * @return HF_OK; HF_E_SPACE: work buffer below HF_UPDATE_WORK_MIN. A record that cannot be read any more counts as none
+ */
 HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setup *setup);
 
 /** Bring the device to what the director wants, as far as it goes now. Blocks while it downloads.

@@ -36,7 +36,7 @@ static enum hf_err read_store(struct status *status, const struct hf_layout *lay
   struct hf_update update = {.store = &store, .events = &events, .running = status->boot.active};
   enum hf_err err = hf_store_open(&store, &layout->store);
   if (err == HF_OK) {
-    err = hf_events_open(&events, &store);
+    hf_events_open(&events, &store);
   }
   if (err == HF_OK) {
     err = hf_update_open(&update, &setup);

@@ -156,9 +156,19 @@ static void goes_back_from_an_unhealthy_release_and_does_not_try_it_again(void *
   for (int i = 0; i < 3; i++) {
     wake();
     assert_false(next.reboot);
-    assert_int_equal(device.server.state, HF_UPDATE_REFUSED);
-    assert_int_equal(device.server.rule, HF_RULE_UPDATE_TRIES);
+    assert_int_equal(device.server.state, HF_UPDATE_REVERTED);
+    assert_int_equal(device.server.rule, HF_RULE_BOOT_UNHEALTHY);
   }
+  assert_int_equal(simdevice_image_in(&device, 1), V11); /* not even fetched again */
+  /* When something else was refused in between, it is told why this one is not taken. */
+  simrepo_order(&repo, &device.world, V11, "T-0002", SIMDEVICE_NOW);
+  wake();
+  offer(V11);
+  wake();
+  wake();
+  assert_int_equal(device.server.state, HF_UPDATE_REFUSED);
+  assert_int_equal(device.server.rule, HF_RULE_UPDATE_TRIES);
+  assert_string_equal(device.server.wanted, "1.1.0");
   assert_int_equal(heard(HF_EVENT_REVERTED, HF_RULE_BOOT_UNHEALTHY, "1.1.0"), 1);
   /* Another release is taken. */
   health_says = HF_OK;
@@ -188,8 +198,8 @@ static void tries_again_after_a_power_cut_but_not_for_ever(void **state)
   wake();
   assert_false(next.reboot);
   wake();
-  assert_int_equal(device.server.state, HF_UPDATE_REFUSED);
-  assert_int_equal(device.server.rule, HF_RULE_UPDATE_TRIES);
+  assert_int_equal(device.server.state, HF_UPDATE_REVERTED);
+  assert_int_equal(device.server.rule, HF_RULE_BOOT_NOT_CONFIRMED);
   assert_true(device.world.bytes - bytes < 2 * 5000); /* metadata only: the image was not fetched again */
 }
 
@@ -527,6 +537,61 @@ static void tells_a_broken_slot_it_fell_back_from(void **state)
   assert_string_equal(device.server.wanted, "1.1.0");
 }
 
+static void calls_home_with_a_full_store(void **state)
+{
+  (void)state;
+  static const uint8_t filler[64];
+  uint16_t key = HF_STORE_APPLICATION;
+  for (size_t len = sizeof filler; len > 0; len /= 2) {
+    while (hf_store_put(&device.agent.store, key, hf_bytes_init(filler, len)) == HF_OK) {
+      key++;
+    }
+  }
+  offer(V11);
+  boot(HF_RESET_POWER);
+  wake();
+  assert_int_equal(device.server.checkins, 1);
+  assert_false(next.reboot);
+  wake();
+  assert_int_equal(device.server.state, HF_UPDATE_FAILED);
+  assert_int_equal(device.server.rule, HF_RULE_UPDATE_STORE);
+  while (key-- > HF_STORE_APPLICATION) {
+    assert_int_equal(hf_store_delete(&device.agent.store, key), HF_OK);
+  }
+  wake();
+  assert_true(next.reboot);
+}
+
+static void calls_home_with_a_store_that_cannot_be_written(void **state)
+{
+  (void)state;
+  device.flash.fail_at = device.flash.ops + 1;
+  device.flash.fail_count = 100000;
+  boot(HF_RESET_POWER);
+  wake();
+  wake();
+  assert_int_equal(device.server.checkins, 2);
+  assert_string_equal(device.server.version, "1.0.0");
+  device.flash.fail_at = 0;
+}
+
+static void starts_with_every_record_rotten(void **state)
+{
+  (void)state;
+  wake();
+  const struct hf_store *store = &device.agent.store;
+  for (uint16_t i = 0; i < store->count; i++) {
+    device.flash.at[SIMDEVICE_BOOT + store->index[i].at + HF_RECORD_HEAD] ^= 1;
+  }
+  struct hf_agent rotten;
+  assert_int_equal(hf_agent_init(&rotten, &device.config), HF_E_NOT_FOUND); /* no trust: provision again */
+  device.flash.at[SIMDEVICE_BOOT + store->index[0].at + HF_RECORD_HEAD] ^= 1;
+  device.flash.at[SIMDEVICE_BOOT + store->index[1].at + HF_RECORD_HEAD] ^= 1;
+  assert_int_equal(hf_agent_init(&rotten, &device.config), HF_OK);
+  hf_agent_step(&rotten, &next);
+  assert_int_equal(device.server.checkins, 2);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, begin, end)
 
 int main(void)
@@ -555,6 +620,9 @@ int main(void)
       TEST(is_provisioned_once_and_only_with_good_roots),
       TEST(refuses_a_config_that_misses_something),
       TEST(tells_a_broken_slot_it_fell_back_from),
+      TEST(starts_with_every_record_rotten),
+      TEST(calls_home_with_a_full_store),
+      TEST(calls_home_with_a_store_that_cannot_be_written),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }
