@@ -18,7 +18,8 @@ static void (*const handlers[HF_ROUTE_COUNT])(struct hf_call *call) = {
 
 bool hf_api_reads(enum hf_method method, struct hf_bytes path)
 {
-  return method == HF_GET || (method == HF_POST && hf_bytes_is(path, hf_routes[HF_ROUTE_session_open].path));
+  return method == HF_GET || (method == HF_POST && hf_bytes_is(path, hf_routes[HF_ROUTE_session_open].path)) ||
+         (method == HF_PUT && hf_bytes_is(path, hf_routes[HF_ROUTE_password_put].path));
 }
 
 enum hf_err hf_api_open(struct hf_engine *engine)
@@ -228,7 +229,7 @@ static void finish(struct hf_call *call)
     reply->location[0] = 0;
     return;
   }
-  if (reply->status == 204) {
+  if (reply->status == 204 && !reply->pass_on) {
     reply->body.len = 0;
   }
   if (reply->status == 200 && call->request->method == HF_GET && !reply->pass_on) {
@@ -246,7 +247,7 @@ static void answer(struct hf_call *call)
     hf_call_refuse(call, HF_PROBLEM_UNAVAILABLE, "the reader changes nothing", "", NULL);
     return;
   }
-  if (reader && hf_actor_stale(&call->who, call->request->now)) {
+  if (reader && call->request->method == HF_GET && hf_actor_stale(&call->who, call->request->now)) {
     call->reply->pass_on = true; /* only the engine may write "last used" */
     return;
   }

@@ -54,9 +54,9 @@ struct hf_api_reply {
 };
 
 /**
- * Does the reader process serve this request first? True for every GET and for POST /session.
+ * Does the reader process serve this request first? True for every GET, POST /session and PUT /session/password.
  *
- * Logging in costs a tenth of a second of scrypt on purpose, and devices must not wait for it: the reader, where no
+ * Checking a password costs a tenth of a second of scrypt on purpose, and devices must not wait for it: the reader, where no
  * device waits, checks the password (throttled), and passes the request on with a ticket that only the engine can read
  * as true (HMAC under `login_key` of hf_engine_config, which keeper makes at start for both). The reader passes a GET on
  * too, without ticket, when a session's or token's "last used" is minutes old: only the engine may write it.

@@ -112,8 +112,8 @@ static enum hf_err put_metadata(struct hf_call *call)
   hf_json_put_name(out, "metadata");
   hf_buf_put_text(out, "[");
   if (err == HF_OK) {
-    put_freshness(out, "root", repo.root, 0);
-    put_freshness(out, "targets", repo.targets, 0);
+    put_freshness(out, "root", repo.root, repo.root_expires);
+    put_freshness(out, "targets", repo.targets, repo.targets_expires);
     put_freshness(out, "snapshot", repo.snapshot, repo.snapshot_expires);
     put_freshness(out, "timestamp", repo.timestamp, repo.timestamp_expires);
   }

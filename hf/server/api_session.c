@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "hf/codec/json.h"
+#include "hf/crypto/key.h"
 #include "hf/server/auditlog.h"
 #include "hf/server/call.h"
 
@@ -172,6 +173,86 @@ void hf_api_session_close(struct hf_call *call)
     return;
   }
   put_cookie(call, (struct hf_bytes){NULL, 0}, 0);
+}
+
+/* What a password ticket is about: the name, a zero byte and the new stored form. */
+static struct hf_bytes password_subject(struct hf_buf *room, struct hf_bytes name, struct hf_bytes stored)
+{
+  hf_buf_put(room, name);
+  hf_buf_put_u8(room, 0);
+  hf_buf_put(room, stored);
+  return hf_buf_bytes(room);
+}
+
+/* In the reader: the old password is checked, the new one made into its stored form, both out of the devices' way. */
+static void password_check(struct hf_call *call, struct hf_bytes name)
+{
+  const struct hf_api_request *request = call->request;
+  struct hf_throttle *throttle = &call->api->throttle;
+  uint8_t stored_room[HF_API_TICKET_MAX - HF_TICKET_TEXT_LEN];
+  uint8_t subject_room[HF_ACTOR_NAME_MAX + HF_API_TICKET_MAX];
+  struct hf_buf stored = hf_buf_init(stored_room, sizeof stored_room);
+  struct hf_buf subject = hf_buf_init(subject_room, sizeof subject_room);
+  uint32_t wait_s = hf_throttle_check(throttle, name, request->address, request->now);
+  if (wait_s > 0) {
+    refuse_login(call, wait_s);
+    return;
+  }
+  bool good = hf_operator_verify(call->db, name, hf_call_text(call, "old")) == HF_ALLOW;
+  (void)hf_throttle_put(throttle, name, request->address, good, request->now);
+  if (!good) {
+    hf_call_refuse(call, HF_PROBLEM_INPUT, "the old password is wrong", "/old", "give the password you signed in with");
+    return;
+  }
+  enum hf_err err = hf_password_put(&stored, hf_call_text(call, "new"));
+  if (err != HF_OK) {
+    hf_call_fail(call, err, "the new password could not be stored", NULL);
+    return;
+  }
+  hf_ticket_put(call->out, HF_TICKET_PASSWORD, password_subject(&subject, name, hf_buf_bytes(&stored)), request,
+                call->engine->config.login_key);
+  hf_buf_put(call->out, hf_buf_bytes(&stored));
+  call->reply->pass_on = true;
+}
+
+/* In the engine: believe the reader's ticket, or nothing. */
+static void password_store(struct hf_call *call, struct hf_bytes name)
+{
+  struct hf_api_request request = *call->request;
+  struct hf_act act = hf_call_act(call);
+  uint8_t room[HF_ACTOR_NAME_MAX + HF_API_TICKET_MAX];
+  struct hf_buf subject = hf_buf_init(room, sizeof room);
+  struct hf_bytes stored = {NULL, 0};
+  if (request.ticket.len > HF_TICKET_TEXT_LEN) {
+    stored = hf_bytes_init(request.ticket.at + HF_TICKET_TEXT_LEN, request.ticket.len - HF_TICKET_TEXT_LEN);
+    request.ticket.len = HF_TICKET_TEXT_LEN;
+  }
+  struct hf_bytes about = password_subject(&subject, name, stored);
+  if (subject.failed ||
+      hf_ticket_verify(HF_TICKET_PASSWORD, about, &request, call->engine->config.login_key) != HF_ALLOW) {
+    hf_call_refuse(call, HF_PROBLEM_UNAVAILABLE, "the change was not confirmed in time", "", NULL);
+    return;
+  }
+  call->changed = true;
+  enum hf_err err = hf_operator_put(call->db, name, stored, call->who.hash);
+  if (err == HF_OK) {
+    err = hf_auditlog_put(call->engine, &act, "operator.password", name, (struct hf_bytes){NULL, 0});
+  }
+  if (err != HF_OK) {
+    hf_call_fail(call, err, "the new password could not be stored", NULL);
+  }
+}
+
+void hf_api_password_put(struct hf_call *call)
+{
+  struct hf_bytes name = hf_bytes_text(call->who.name);
+  if (call->who.kind != HF_ACTOR_SESSION) {
+    hf_call_refuse(call, HF_PROBLEM_CONFLICT, "a token has no password", "Authorization", "sign in with name and password");
+  } else if (call->engine->config.read_only) {
+    password_check(call, name);
+  } else {
+    password_store(call, name);
+  }
 }
 
 /* Columns: id, name, scopes, created_by, created, expires, last_used. Leaves the object open. */

@@ -12,7 +12,6 @@
 
 /* Expired tokens stay listed for a month, so that people see why something stopped. */
 #define TOKEN_SHOWN_S (30 * 86400)
-#define PASSWORD_MIN 10
 #define PASSWORD_STORED_MAX 160
 
 /* A password nobody has, so that an unknown name costs the same scrypt as a known one. */
@@ -162,46 +161,18 @@ enum hf_verdict hf_csrf_verify(struct hf_bytes session, struct hf_bytes csrf)
   return HF_ALLOW;
 }
 
-static bool name_fits(struct hf_bytes name)
+enum hf_err hf_operator_put(struct hf_db *db, struct hf_bytes name, struct hf_bytes stored, const uint8_t keep[32])
 {
-  if (name.len < 1 || name.len > 64) {
-    return false;
-  }
-  for (size_t i = 0; i < name.len; i++) {
-    uint8_t c = name.at[i];
-    bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && c != '.' && c != '_' && c != '-' && c != '@') {
-      return false;
-    }
-  }
-  return true;
-}
-
-enum hf_err hf_operator_put(struct hf_db *db, struct hf_bytes name, struct hf_bytes password, unsigned scopes,
-                            int64_t now)
-{
-  uint8_t room[PASSWORD_STORED_MAX];
-  struct hf_buf stored = hf_buf_init(room, sizeof room);
-  if (!name_fits(name) || password.len < PASSWORD_MIN || (scopes & ~HF_SCOPE_ALL) != 0) {
-    return HF_E_INPUT;
-  }
-  enum hf_err err = hf_password_put(&stored, password);
-  if (err != HF_OK) {
-    return err;
-  }
-  struct hf_stmt *stmt = hf_stmt_open(
-      db, "INSERT INTO operator (name, password, scopes, created) VALUES (?, ?, ?, ?) ON CONFLICT (name) DO UPDATE"
-          " SET password = excluded.password, scopes = excluded.scopes, disabled = 0");
+  struct hf_stmt *stmt = hf_stmt_open(db, "UPDATE operator SET password = ? WHERE name = ?");
+  hf_stmt_put_text(stmt, stored);
   hf_stmt_put_text(stmt, name);
-  hf_stmt_put_text(stmt, hf_buf_bytes(&stored));
-  hf_stmt_put_int(stmt, scopes);
-  hf_stmt_put_int(stmt, now);
-  err = hf_stmt_run(stmt);
-  if (err != HF_OK) {
-    return err;
+  enum hf_err err = hf_stmt_run(stmt);
+  if (err != HF_OK || hf_db_changes(db) == 0) {
+    return err != HF_OK ? err : HF_E_NOT_FOUND;
   }
-  stmt = hf_stmt_open(db, "DELETE FROM session WHERE operator = ?");
+  stmt = hf_stmt_open(db, "DELETE FROM session WHERE operator = ? AND hash <> ?");
   hf_stmt_put_text(stmt, name);
+  hf_stmt_put_bytes(stmt, hf_bytes_init(keep, 32));
   return hf_stmt_run(stmt);
 }
 
@@ -240,7 +211,7 @@ static void ticket_mac(uint8_t mac[HF_SHA256_LEN], const uint8_t head[9], struct
 }
 
 /* kind (1), time (8), MAC (32), all in hex: the reply body it travels in is text. */
-#define TICKET_LEN 41
+#define TICKET_LEN (HF_TICKET_TEXT_LEN / 2)
 
 void hf_ticket_put(struct hf_buf *out, enum hf_ticket kind, struct hf_bytes name, const struct hf_api_request *request,
                    const uint8_t key[32])

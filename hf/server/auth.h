@@ -67,16 +67,23 @@ void hf_csrf_put(struct hf_buf *out, struct hf_bytes session);
 /** Does the token belong to the session? Constant time. */
 HF_MUST enum hf_verdict hf_csrf_verify(struct hf_bytes session, struct hf_bytes csrf);
 
-/** Add an operator, or give an existing one a new password and scopes, which ends that operator's sessions. HF_E_INPUT: name not 1-64 of
- * A-Z a-z 0-9 . _ - @, or a password shorter than 10 characters. About 0.1 s of scrypt: never in the engine's loop. */
-HF_MUST enum hf_err hf_operator_put(struct hf_db *db, struct hf_bytes name, struct hf_bytes password, unsigned scopes,
-                                    int64_t now);
+/**
+ * Give an operator a new password, which ends all sessions of theirs but one.
+ * @param stored  what hf_password_put made of it: the scrypt was spent elsewhere
+ * @param keep    hash of the session that goes on
+ * @return HF_OK; HF_E_NOT_FOUND: no such operator
+ */
+HF_MUST enum hf_err hf_operator_put(struct hf_db *db, struct hf_bytes name, struct hf_bytes stored,
+                                    const uint8_t keep[32]);
 /** Is this the operator's password? Takes the same time for an unknown name. About 0.1 s of scrypt. */
 HF_MUST enum hf_verdict hf_operator_verify(struct hf_db *db, struct hf_bytes name, struct hf_bytes password);
 
 /** What the reader tells the engine about a login. */
-enum hf_ticket { HF_TICKET_GOOD = 'g', HF_TICKET_LOCKED = 'l' };
-/** Append the ticket for this login; it binds name, address and time under the key both processes share. */
+enum hf_ticket { HF_TICKET_GOOD = 'g', HF_TICKET_LOCKED = 'l', HF_TICKET_PASSWORD = 'p' };
+/** A ticket in hex; what else the reader has to say may follow it. */
+#define HF_TICKET_TEXT_LEN 82
+/** Append the ticket; it binds what it is about, address, body and time under the key both processes share.
+ * @param name  the operator; for a new password with a zero byte and its stored form after it */
 void hf_ticket_put(struct hf_buf *out, enum hf_ticket kind, struct hf_bytes name, const struct hf_api_request *request,
                    const uint8_t key[32]);
 /** Does `request->ticket` say `kind` about this name and request, and is it fresh? */

@@ -38,7 +38,8 @@ struct draft {
 enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db)
 {
   struct hf_stmt *stmt = hf_stmt_open(
-      db, "SELECT root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires FROM repo WHERE id = 1");
+      db, "SELECT root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, root_expires, targets_expires"
+          " FROM repo WHERE id = 1");
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
     *state = (struct hf_repo_state){.root = hf_stmt_get_int(stmt, 0),
@@ -46,7 +47,9 @@ enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db)
                                     .snapshot = hf_stmt_get_int(stmt, 2),
                                     .snapshot_expires = hf_stmt_get_int(stmt, 3),
                                     .timestamp = hf_stmt_get_int(stmt, 4),
-                                    .timestamp_expires = hf_stmt_get_int(stmt, 5)};
+                                    .timestamp_expires = hf_stmt_get_int(stmt, 5),
+                                    .root_expires = hf_stmt_get_int(stmt, 6),
+                                    .targets_expires = hf_stmt_get_int(stmt, 7)};
   }
   hf_stmt_close(stmt);
   return err;
@@ -130,7 +133,9 @@ static enum hf_err client_run(struct hf_tuf_trust *trust, struct hf_repo_state *
   const struct hf_tuf_file *targets = err == HF_OK ? hf_tufclient_targets(&client) : NULL;
   if (targets != NULL && seen != NULL) {
     *seen = (struct hf_repo_state){.root = trust->root.version,
+                                   .root_expires = trust->root.expires,
                                    .targets = targets->version,
+                                   .targets_expires = targets->expires,
                                    .snapshot = trust->floor[HF_TUF_SNAPSHOT].version,
                                    .timestamp = trust->floor[HF_TUF_TIMESTAMP].version};
   }
@@ -229,11 +234,12 @@ static enum hf_err row_put(struct hf_engine *engine, const struct hf_repo_state 
 {
   struct hf_stmt *stmt = hf_stmt_open(
       engine->db,
-      "INSERT INTO repo (id, root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, timestamp_file)"
-      " VALUES (1, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET root = excluded.root, targets = "
+      "INSERT INTO repo (id, root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, timestamp_file,"
+      " root_expires, targets_expires) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET root = excluded.root, targets = "
       "excluded.targets,"
       " snapshot = excluded.snapshot, snapshot_expires = excluded.snapshot_expires, timestamp = excluded.timestamp,"
-      " timestamp_expires = excluded.timestamp_expires, timestamp_file = excluded.timestamp_file");
+      " timestamp_expires = excluded.timestamp_expires, timestamp_file = excluded.timestamp_file,"
+      " root_expires = excluded.root_expires, targets_expires = excluded.targets_expires");
   hf_stmt_put_int(stmt, state->root);
   hf_stmt_put_int(stmt, state->targets);
   hf_stmt_put_int(stmt, state->snapshot);
@@ -241,6 +247,8 @@ static enum hf_err row_put(struct hf_engine *engine, const struct hf_repo_state 
   hf_stmt_put_int(stmt, state->timestamp);
   hf_stmt_put_int(stmt, state->timestamp_expires);
   hf_stmt_put_bytes(stmt, timestamp);
+  hf_stmt_put_int(stmt, state->root_expires);
+  hf_stmt_put_int(stmt, state->targets_expires);
   enum hf_err err = hf_stmt_run(stmt);
   return err == HF_OK ? HF_OK : hf_engine_poison(engine, err);
 }
@@ -258,6 +266,8 @@ static enum hf_err draft_finish(struct draft *draft, int64_t now, struct hf_why 
   }
   if (err == HF_OK) {
     draft->next.root = seen.root;
+    draft->next.root_expires = seen.root_expires;
+    draft->next.targets_expires = seen.targets_expires;
     err = row_put(draft->engine, &draft->next, hf_buf_bytes(&draft->timestamp));
   }
   if (err == HF_OK) {

@@ -23,7 +23,9 @@
 /** What the repository shows now. */
 struct hf_repo_state {
   int64_t root;
+  int64_t root_expires;
   int64_t targets;
+  int64_t targets_expires;
   int64_t snapshot;
   int64_t snapshot_expires;
   int64_t timestamp;

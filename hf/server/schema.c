@@ -72,6 +72,7 @@ static const char *const version_1[] = {
     "CREATE TABLE upload (sha256 BLOB PRIMARY KEY, length BIGINT NOT NULL, created BIGINT NOT NULL) WITHOUT ROWID",
     /* one row: what the image repository shows; files on disk follow it */
     "CREATE TABLE repo (id INTEGER PRIMARY KEY CHECK (id = 1), root BIGINT NOT NULL, targets BIGINT NOT NULL,"
+    " root_expires BIGINT NOT NULL, targets_expires BIGINT NOT NULL,"
     " snapshot BIGINT NOT NULL, snapshot_expires BIGINT NOT NULL, timestamp BIGINT NOT NULL,"
     " timestamp_expires BIGINT NOT NULL, timestamp_file BLOB NOT NULL)",
 

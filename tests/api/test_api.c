@@ -109,6 +109,38 @@ static void people_sign_in_and_out(void **state)
   world_expect(&world, GET("/session", .session = session), 401, NULL);
 }
 
+static void people_change_their_password(void **state)
+{
+  (void)state;
+  char session[64];
+  char csrf[64];
+  char other[64];
+  char other_csrf[64];
+  const char *body = "{\"old\":\"" WORLD_PASSWORD "\",\"new\":\"another password\"}";
+  const char *back = "{\"old\":\"another password\",\"new\":\"" WORLD_PASSWORD "\"}";
+  world_login(&world, session, csrf);
+  world_login(&world, other, other_csrf);
+  world_expect(&world, PUT("/session/password", .body = body), 409, "no password");
+  world_expect(&world, PUT("/session/password", .body = body, .session = session), 403, "CSRF");
+  world_expect(&world, PUT("/session/password", .body = "{\"old\":\"x\",\"new\":\"short\"}", .session = session, .csrf = csrf), 400,
+               "at least 10");
+  world.now += 5;
+  world_expect(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf), 400, "/old");
+  world_expect(&world, PUT("/session/password", .body = body, .session = session, .csrf = csrf), 204, NULL);
+  assert_audited("operator.password", "admin");
+  world_expect(&world, GET("/session", .session = other), 401, NULL);
+  world_expect(&world, GET("/session", .session = session), 200, NULL);
+  world_expect(&world, POST("/session", .bearer = "", .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}"), 401, NULL);
+  world.now += 5;
+  world_expect(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf), 204, NULL);
+  for (int i = 0; i < 10; i++) { /* guessing the old one is as slow as guessing at the door */
+    struct told told = world_ask(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf, .address = "203.0.113.9"));
+    assert_true(told.status == 400 || told.status == 429);
+    told_free(&told);
+  }
+  world.now += 60;
+}
+
 static void tokens_are_made_listed_used_and_revoked(void **state)
 {
   (void)state;
@@ -497,7 +529,13 @@ static void the_overview_counts_what_the_lists_show(void **state)
   json_t *version = json_array_get(json_object_get(overview, "versions"), 0);
   assert_string_equal(text(version, "version"), "1.0.0");
   assert_int_equal(number(version, "devices"), 5);
-  assert_int_equal(json_array_size(json_object_get(overview, "metadata")), 4);
+  json_t *targets = json_array_get(json_object_get(overview, "metadata"), 1);
+  uint8_t year_room[HF_TIME_TEXT_LEN];
+  struct hf_buf year = hf_buf_init(year_room, sizeof year_room);
+  hf_time_put(&year, world.now + 365 * 86400); /* as world_targets signs */
+  assert_string_equal(text(targets, "role"), "targets");
+  assert_int_equal(number(targets, "version"), world.targets_version);
+  assert_memory_equal(text(targets, "expires"), year_room, 10);
   json_decref(overview);
 }
 
@@ -549,6 +587,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(health_and_document_are_open_to_anybody),
       cmocka_unit_test(people_sign_in_and_out),
+      cmocka_unit_test(people_change_their_password),
       cmocka_unit_test(tokens_are_made_listed_used_and_revoked),
       cmocka_unit_test(products_are_added_once),
       cmocka_unit_test(devices_enrol_and_are_shown),

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "hf/crypto/crypto.h"
+#include "hf/crypto/key.h"
 #include "hf/server/auth.h"
 #include "hf/server/schema.h"
 
@@ -16,11 +16,25 @@
 
 static struct hf_db *db;
 
+/* As `holdfast init` hands an operator over (hf/server/bootstrap.c). */
+static enum hf_err operator_new(const char *name, const char *password, unsigned scopes)
+{
+  uint8_t room[160];
+  struct hf_buf stored = hf_buf_init(room, sizeof room);
+  assert_int_equal(hf_password_put(&stored, hf_bytes_text(password)), HF_OK);
+  struct hf_stmt *stmt = hf_stmt_open(db, "INSERT INTO operator (name, password, scopes, created) VALUES (?, ?, ?, ?)");
+  hf_stmt_put_text(stmt, hf_bytes_text(name));
+  hf_stmt_put_text(stmt, hf_buf_bytes(&stored));
+  hf_stmt_put_int(stmt, scopes);
+  hf_stmt_put_int(stmt, NOW);
+  return hf_stmt_run(stmt);
+}
+
 static int open_db(void **state)
 {
   (void)state;
   return hf_db_open(&db, &hf_db_sqlite, ":memory:", false) != HF_OK || hf_schema_init(db) != HF_OK ||
-         hf_operator_put(db, HF_LIT("anna"), HF_LIT(PASSWORD), HF_SCOPE_ALL, NOW) != HF_OK;
+         operator_new("anna", PASSWORD, HF_SCOPE_ALL) != HF_OK;
 }
 
 static int close_db(void **state)
@@ -76,15 +90,6 @@ static void the_database_holds_no_secret(void **state)
   hf_stmt_close(stmt);
 }
 
-static void refuses_weak_operators(void **state)
-{
-  (void)state;
-  assert_int_equal(hf_operator_put(db, HF_LIT("bert"), HF_LIT("short"), 1, NOW), HF_E_INPUT);
-  assert_int_equal(hf_operator_put(db, HF_LIT(""), HF_LIT(PASSWORD), 1, NOW), HF_E_INPUT);
-  assert_int_equal(hf_operator_put(db, HF_LIT("a b"), HF_LIT(PASSWORD), 1, NOW), HF_E_INPUT);
-  assert_int_equal(hf_operator_put(db, HF_LIT("bert"), HF_LIT(PASSWORD), 16, NOW), HF_E_INPUT);
-}
-
 static void a_session_lives_while_it_is_used_and_ends_in_any_case(void **state)
 {
   (void)state;
@@ -117,11 +122,21 @@ static void a_session_ends_when_closed_disabled_or_given_a_new_password(void **s
   assert_int_equal(hf_session_close(db, actor.hash), HF_OK);
   assert_int_equal(by_session(&actor, secret.text, NOW), HF_E_DENIED);
   session(&secret, NOW);
-  assert_int_equal(hf_operator_put(db, HF_LIT("anna"), HF_LIT("another password"), HF_SCOPE_READ, NOW), HF_OK);
+  uint8_t room[160];
+  struct hf_buf stored = hf_buf_init(room, sizeof room);
+  struct secret kept;
+  session(&kept, NOW);
+  assert_int_equal(by_session(&actor, kept.text, NOW), HF_OK);
+  assert_int_equal(hf_password_put(&stored, HF_LIT("another password")), HF_OK);
+  session(&secret, NOW);
+  assert_int_equal(hf_operator_put(db, HF_LIT("bert"), hf_buf_bytes(&stored), actor.hash), HF_E_NOT_FOUND);
+  assert_int_equal(hf_operator_put(db, HF_LIT("anna"), hf_buf_bytes(&stored), actor.hash), HF_OK);
   assert_int_equal(by_session(&actor, secret.text, NOW), HF_E_DENIED);
+  assert_int_equal(by_session(&actor, kept.text, NOW), HF_OK);
+  assert_int_equal(hf_operator_verify(db, HF_LIT("anna"), HF_LIT(PASSWORD)), HF_DENY);
+  assert_int_equal(hf_operator_verify(db, HF_LIT("anna"), HF_LIT("another password")), HF_ALLOW);
   session(&secret, NOW);
   assert_int_equal(by_session(&actor, secret.text, NOW), HF_OK);
-  assert_int_equal(actor.scopes, HF_SCOPE_READ);
   assert_int_equal(hf_db_run(db, "UPDATE operator SET disabled = 1"), HF_OK);
   assert_int_equal(by_session(&actor, secret.text, NOW), HF_E_DENIED);
 }
@@ -258,7 +273,6 @@ int main(void)
   const struct CMUnitTest tests[] = {
       ONE(passwords_are_checked_and_unknown_names_denied),
       ONE(the_database_holds_no_secret),
-      ONE(refuses_weak_operators),
       ONE(a_session_lives_while_it_is_used_and_ends_in_any_case),
       ONE(a_session_ends_when_closed_disabled_or_given_a_new_password),
       ONE(the_oldest_session_gives_way),
