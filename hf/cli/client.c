@@ -317,7 +317,8 @@ static int exit_of_status(long status)
 /* The place a problem document blames: "?name" of the query, a pointer into the body, or the path itself. */
 static const char *say_where(const char *where, const char *path)
 {
-  if (where == NULL || where[0] == 0 || strcmp(where, "path") == 0 || strncmp(where, "/api/", 5) == 0 || strncmp(where, path, strlen(where)) == 0) {
+  if (where == NULL || where[0] == 0 || strcmp(where, "path") == 0 || strncmp(where, "/api/", 5) == 0 ||
+      strncmp(where, path, strlen(where)) == 0) {
     return path;
   }
   return hf_say("%s of %s", where, path);

@@ -309,8 +309,7 @@ static bool factory_fill(X509 *leaf, X509 *ca, const struct hf_pki_factory *fact
          name_put(subject, NID_organizationName, organisation) &&
          name_put(subject, NID_organizationalUnitName, factory->product) &&
          name_put(subject, NID_description, factory->hardware) && name_put(subject, NID_commonName, factory->device) &&
-         serial_put(subject, factory->device) &&
-         X509_set_issuer_name(leaf, X509_get_subject_name(ca)) == 1 &&
+         serial_put(subject, factory->device) && X509_set_issuer_name(leaf, X509_get_subject_name(ca)) == 1 &&
          X509_set_pubkey(leaf, X509_REQ_get0_pubkey(request)) == 1 &&
          extension_put(leaf, ca, NID_basic_constraints, "critical,CA:FALSE") &&
          extension_put(leaf, ca, NID_key_usage, "critical,digitalSignature") &&
