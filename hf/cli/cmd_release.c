@@ -158,7 +158,7 @@ static enum hf_err part_get(struct order *order, const char *text)
 {
   const char *equals = strchr(text, '=');
   struct hf_bytes name = hf_bytes_init(text, equals == NULL ? 0 : (size_t)(equals - text));
-  if (!hf_names_check_component(name) || equals[1] == 0) {
+  if (equals == NULL || equals[1] == 0 || !hf_names_check_component(name)) {
     hf_complain(hf_say("--image %s", text), "write --image main=FILE", "not COMPONENT=FILE");
     return HF_E_INPUT;
   }

@@ -130,7 +130,7 @@ static const char *say_bar(const json_t *wave)
   long long good = devices == 0 ? 0 : count_of(counts, "confirmed") * BAR_WIDTH / devices;
   long long bad = devices == 0 ? 0 : (failed_of(counts) * BAR_WIDTH + devices - 1) / devices;
   for (long long i = 0; i < BAR_WIDTH; i++) {
-    bar[i] = i < good ? '#' : i < good + bad ? '!' : '.';
+    bar[i] = ".!#"[i < good ? 2 : i < good + bad];
   }
   bar[BAR_WIDTH] = 0;
   return hf_say("%s", bar);

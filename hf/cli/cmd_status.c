@@ -10,12 +10,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
-static const char *say_states(const json_t *states)
+static const char *say_states(json_t *states)
 {
   const char *name;
   json_t *count;
   const char *text = "";
-  json_object_foreach((json_t *)(uintptr_t)states, name, count)
+  json_object_foreach(states, name, count)
   {
     if (json_integer_value(count) > 0) {
       text = hf_say("%s%s%lld %s", text, text[0] == 0 ? "" : ", ", (long long)json_integer_value(count), name);
