@@ -139,6 +139,17 @@ static int run_child(struct hf_child *child)
   }
 }
 
+/* What ps and top show: hf-engine, hf-front0. */
+static void name_process(const struct slot *slot)
+{
+  char name[16];
+  int len = snprintf(name, sizeof name, "hf-%s", hf_process_name(slot->process));
+  if (slot->process == HF_FRONT && len > 0 && (size_t)len < sizeof name) {
+    (void)snprintf(name + len, sizeof name - (size_t)len, "%u", slot->number);
+  }
+  (void)prctl(PR_SET_NAME, name);
+}
+
 /* The new process: it lets go of what is not its own, narrows itself, and only then does anything. */
 static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int control, pid_t parent)
 {
@@ -151,6 +162,7 @@ static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int
   (void)signal(SIGPIPE, SIG_IGN);
   (void)sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
   hf_sandbox_close_others(keep, 3);
+  name_process(slot);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
     _exit(1); /* keeper died in between */
   }
