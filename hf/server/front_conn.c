@@ -315,7 +315,7 @@ static const char people_fields[] =
 /* A body that is still on its way would be taken for the next request. */
 static bool body_unread(const struct hf_conn *conn)
 {
-  uint64_t got = conn->state == HF_CONN_UPLOAD || conn->upload != NULL
+  uint64_t got = conn->route == HF_ROUTE_UPLOAD
                      ? conn->body_got
                      : (conn->in_len > conn->request.head_len ? conn->in_len - conn->request.head_len : 0);
   return conn->request.content_length > got;
@@ -645,7 +645,7 @@ static bool refill_file(struct hf_conn *conn)
 static void finish(struct hf_conn *conn)
 {
   hf_front_log(conn->front, conn);
-  size_t body = conn->upload != NULL || conn->route == HF_ROUTE_UPLOAD ? 0 : (size_t)conn->request.content_length;
+  size_t body = conn->route == HF_ROUTE_UPLOAD ? 0 : (size_t)conn->request.content_length;
   size_t used = conn->request.head_len + body;
   drop_request(conn);
   if (!conn->keep) {

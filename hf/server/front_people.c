@@ -376,6 +376,8 @@ void hf_front_people_answer(struct hf_conn *conn, const struct hf_msg *msg)
   } else if (msg->reply.pass_on) {
     pass_on(conn, msg->reply.body);
   } else if (!park(conn, msg->reply.status)) {
+    hf_spool_free(conn->upload); /* taken or refused: gone from the spool before the client hears of it */
+    conn->upload = NULL;
     answer(conn, msg);
   }
 }

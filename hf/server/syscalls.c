@@ -5,14 +5,15 @@
 #include <seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CALL(name) SCMP_SYS(name)
 #define END INT32_MAX
 
 /* Memory, time, the event loop, sockets that are open already. */
 static const int always[] = {
-    CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(close), CALL(fstat), CALL(lseek), CALL(mmap), CALL(munmap),
-    CALL(mremap), CALL(madvise), CALL(brk), CALL(mprotect), CALL(rt_sigaction), CALL(rt_sigprocmask),
+    CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(close), CALL(fstat), CALL(lseek), CALL(munmap),
+    CALL(mremap), CALL(madvise), CALL(brk), CALL(rt_sigaction), CALL(rt_sigprocmask),
     CALL(rt_sigreturn), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(futex), CALL(getpid), CALL(gettid), CALL(clock_gettime), CALL(gettimeofday), CALL(time),
     CALL(clock_nanosleep), CALL(nanosleep), CALL(getrandom), CALL(exit), CALL(exit_group), CALL(restart_syscall),
     CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(poll), CALL(ppoll), CALL(recvfrom),
@@ -37,7 +38,8 @@ static const int engine[] = {CALL(openat), CALL(open), CALL(openat2), CALL(newfs
                              CALL(fchmod), CALL(chmod), CALL(fchmodat), CALL(fchown), CALL(access), CALL(faccessat),
                              CALL(faccessat2), CALL(geteuid), CALL(getuid), CALL(getcwd), CALL(readlink),
                              CALL(readlinkat), CALL(getdents64), CALL(flock), CALL(fstatfs), CALL(statfs),
-                             CALL(utimensat), CALL(umask), CALL(copy_file_range), CALL(sendfile), END};
+                             CALL(utimensat), CALL(umask), CALL(copy_file_range), CALL(sendfile),
+                             CALL(setsockopt) /* patience with a new vault */, END};
 
 static const int reader[] = {CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx),
                              CALL(pread64), CALL(pwrite64), CALL(ftruncate), CALL(fallocate), CALL(access),
@@ -121,6 +123,19 @@ static int add_probes(scmp_filter_ctx filter, enum hf_process process, bool star
   return rc;
 }
 
+/* Memory that becomes code: only while libraries are loaded; the resolver of courier loads some at its first look-up. */
+static int add_memory(scmp_filter_ctx filter, enum hf_process process, bool starting)
+{
+  static const int calls[] = {CALL(mmap), CALL(mprotect)};
+  bool any = starting || process == HF_COURIER || HF_SANITIZED;
+  int rc = 0;
+  for (size_t i = 0; rc == 0 && i < 2; i++) {
+    rc = any ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 0)
+             : seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
+  }
+  return rc;
+}
+
 static enum hf_err load(scmp_filter_ctx filter, int rc)
 {
   if (rc == 0) {
@@ -149,6 +164,7 @@ enum hf_err hf_syscalls_restrict(enum hf_process process, bool starting)
   }
   rc = rc == 0 ? add_list(filter, SCMP_ACT_ALLOW, always) : rc;
   rc = rc == 0 ? add_list(filter, SCMP_ACT_ALLOW, list_of(process)) : rc;
+  rc = rc == 0 ? add_memory(filter, process, starting) : rc;
   if (starting && rc == 0) {
     rc = add_list(filter, SCMP_ACT_ALLOW, at_start);
   }
