@@ -7,7 +7,8 @@
 #include "hf/cli/output.h"
 
 #define COLUMNS_MAX 12
-#define LIMIT_MAX 1000000
+/** As many devices as one server is meant for, and some. */
+#define LIMIT_MAX 2000000
 
 enum hf_tone hf_state_tone(const char *state)
 {
@@ -88,13 +89,16 @@ int hf_ask_list(const struct hf_call *call, const struct hf_client_path *path, c
       hf_args_number(call, "limit", &limit, list->limit, (const uint64_t[]){1, LIMIT_MAX}) != HF_OK) {
     return HF_EXIT_USAGE;
   }
+  if (has_option(call, "all") && hf_args_has(call, "all")) {
+    limit = LIMIT_MAX;
+  }
   int code = hf_client_open(&client, call);
   if (code != HF_EXIT_DONE) {
     return code;
   }
   code = hf_client_list(client, &items, &total, path, (size_t)limit);
   if (code == HF_EXIT_DONE && hf_args_has(call, "json")) {
-    hf_output_json(json_incref(items));
+    hf_output_json(json_pack("{s:O, s:I}", "items", items, "total", (json_int_t)total));
   } else if (code == HF_EXIT_DONE) {
     print_list(items, total, list);
   }

@@ -148,6 +148,20 @@ int hf_cmd_device_show(const struct hf_call *call)
   return code;
 }
 
+int hf_cmd_device_timeline(const struct hf_call *call)
+{
+  static const struct hf_column columns[] = {{">NO", "number", HF_CELL_TEXT},
+                                             {"WHEN", "time", HF_CELL_TIME},
+                                             {"KIND", "kind", HF_CELL_STATE},
+                                             {"WHAT HAPPENED", "words", HF_CELL_TEXT}};
+  static const struct hf_ask_list list = {columns, COUNT(columns), "nothing has happened on this device yet", 100};
+  struct hf_client_path path;
+  hf_client_path_init(&path, "/devices");
+  hf_client_path_put(&path, call->operands[0]);
+  hf_client_path_put(&path, "timeline");
+  return hf_ask_list(call, &path, &list);
+}
+
 /* ---- changes ---- */
 
 static void print_blocked(const json_t *device)

@@ -19,6 +19,7 @@ static void answer_by_path(struct fake_reply *reply, const struct fake_request *
        "{\"items\":[{\"name\":\"b\",\"title\":\"B\",\"hardware\":[],\"devices\":0,\"latest\":\"1.0.0\"}],\"next\":null,"
        "\"total\":2}"},
       {"GET /api/v1/groups?limit=500", 200, "{\"items\":[],\"next\":null,\"total\":0}"},
+      {"GET /api/v1/settings", 200, "{\"checkin_interval_s\":1800,\"webhook\":{\"url\":\"https://a.example\"}}"},
       {"GET /api/v1/groups/400", 400,
        "{\"type\":\"about:blank\",\"title\":\"x\",\"status\":400,\"what\":\"the query does not "
        "end\",\"where\":\"/query\","
@@ -41,6 +42,11 @@ static void answer_by_path(struct fake_reply *reply, const struct fake_request *
   if (strcmp(request->line, "GET /api/v1/groups/302") == 0) {
     fake_say(reply, 302, "");
     (void)snprintf(reply->headers, sizeof reply->headers, "Location: /api/v1/groups?limit=500\r\n");
+    return;
+  }
+  if (strcmp(request->line, "PUT /api/v1/settings") == 0) {
+    bool right = strcmp(request->body, "{\"checkin_interval_s\":5,\"webhook\":null}") == 0;
+    fake_say(reply, right ? 200 : 400, right ? request->body : "{}");
     return;
   }
   if (strcmp(request->line, "POST /api/v1/devices/d/block") == 0) {
@@ -66,7 +72,9 @@ static void brings_every_page_and_cleans_what_it_shows(void **state)
   assert_says(run->out, "A ?]0;evil?");
   assert_null(strchr(run->out, '\033'));
   assert_int_equal(clirun(run, "product", "list", "--json", AT_SERVER), HF_EXIT_DONE);
+  assert_says(run->out, "\"items\": [");
   assert_says(run->out, "\"name\": \"b\"");
+  assert_says(run->out, "\"total\": 2");
   assert_int_equal(clirun(run, "group", "list", AT_SERVER), HF_EXIT_DONE);
   assert_string_equal(run->out, "");
   assert_says(run->err, "no groups yet");
@@ -100,6 +108,18 @@ static void names_are_encoded_and_bodies_are_json(void **state)
   assert_says(run->out, "d is blocked");
   assert_int_equal(clirun(run, "device", "block", "d", "--reason", "\xff", AT_SERVER), HF_EXIT_USAGE);
   assert_says(run->err, "the reason is no text");
+}
+
+static void settings_are_read_changed_and_written_whole(void **state)
+{
+  struct clirun *run = *state;
+  assert_int_equal(clirun(run, "settings", "show", AT_SERVER), HF_EXIT_DONE);
+  assert_says(run->out, "https://a.example");
+  assert_int_equal(clirun(run, "settings", "set", "checkin_interval_s=5", "webhook=", AT_SERVER), HF_EXIT_DONE);
+  assert_says(run->out, "checkin_interval_s  5");
+  assert_int_equal(clirun(run, "settings", "set", "checkin_interval_s=5x", AT_SERVER), HF_EXIT_USAGE);
+  assert_int_equal(clirun(run, "settings", "set", "checkin_interval_s=", AT_SERVER), HF_EXIT_USAGE);
+  assert_int_equal(clirun(run, "settings", "set", "colour=red", AT_SERVER), HF_EXIT_USAGE);
 }
 
 static void wrong_usage_is_told_before_anything_is_asked(void **state)
@@ -224,10 +244,10 @@ static int tear_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WITH_RUN(brings_every_page_and_cleans_what_it_shows), WITH_RUN(every_refusal_has_its_exit_code_and_words),
-      WITH_RUN(names_are_encoded_and_bodies_are_json),      WITH_RUN(wrong_usage_is_told_before_anything_is_asked),
-      WITH_RUN(a_server_that_is_not_there_is_told),         WITH_RUN(a_login_that_cannot_be_used_is_told),
-      WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
+      WITH_RUN(brings_every_page_and_cleans_what_it_shows),   WITH_RUN(every_refusal_has_its_exit_code_and_words),
+      WITH_RUN(names_are_encoded_and_bodies_are_json),        WITH_RUN(settings_are_read_changed_and_written_whole),
+      WITH_RUN(wrong_usage_is_told_before_anything_is_asked), WITH_RUN(a_server_that_is_not_there_is_told),
+      WITH_RUN(a_login_that_cannot_be_used_is_told),          WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
   };
   return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

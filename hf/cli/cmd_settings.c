@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * holdfast settings */
+#include <stdlib.h>
+#include <string.h>
+
+#include "hf/cli/ask.h"
+#include "hf/cli/command.h"
+#include "hf/cli/output.h"
+
+static void print_settings(const json_t *settings)
+{
+  hf_field_print("checkin_interval_s", 18, hf_member(settings, "checkin_interval_s"));
+  hf_field_print("webhook", 18, hf_member(json_object_get(settings, "webhook"), "url"));
+}
+
+int hf_cmd_settings_show(const struct hf_call *call)
+{
+  struct hf_client_path path;
+  hf_client_path_init(&path, "/settings");
+  return hf_ask(call, "GET", &path, NULL, print_settings);
+}
+
+/* One NAME=VALUE into the settings; which values are good is the server's to say. */
+static enum hf_err setting_put(json_t *settings, const char *text)
+{
+  char *end = NULL;
+  json_t *value = NULL;
+  const char *name = NULL;
+  if (strncmp(text, "checkin_interval_s=", 19) == 0) {
+    name = "checkin_interval_s";
+    long long number = strtoll(text + 19, &end, 10);
+    value = text[19] != 0 && *end == 0 ? json_integer((json_int_t)number) : NULL;
+  } else if (strncmp(text, "webhook=", 8) == 0) {
+    name = "webhook";
+    value = text[8] == 0 ? json_null() : json_pack("{s:s}", "url", text + 8);
+  }
+  if (value == NULL || json_object_set_new(settings, name, value) != 0) {
+    hf_complain(text, "checkin_interval_s=SECONDS or webhook=URL", "not a setting");
+    return HF_E_INPUT;
+  }
+  return HF_OK;
+}
+
+/* Read, change, write: PUT replaces all of them. */
+static int change(struct hf_client *client, const struct hf_call *call, json_t **settings)
+{
+  struct hf_client_path path;
+  json_t *reply = NULL;
+  hf_client_path_init(&path, "/settings");
+  int code = hf_client_ask(client, settings, "GET", &path, NULL);
+  for (size_t i = 0; i < call->operand_count && code == HF_EXIT_DONE; i++) {
+    code = setting_put(*settings, call->operands[i]) == HF_OK ? HF_EXIT_DONE : HF_EXIT_USAGE;
+  }
+  if (code == HF_EXIT_DONE) {
+    code = hf_client_ask(client, &reply, "PUT", &path, *settings);
+  }
+  if (code == HF_EXIT_DONE) {
+    json_decref(*settings);
+    *settings = reply;
+  }
+  return code;
+}
+
+int hf_cmd_settings_set(const struct hf_call *call)
+{
+  struct hf_client *client;
+  json_t *settings = NULL;
+  int code = hf_client_open(&client, call);
+  if (code != HF_EXIT_DONE) {
+    return code;
+  }
+  code = change(client, call, &settings);
+  if (code == HF_EXIT_DONE && hf_args_has(call, "json")) {
+    hf_output_json(json_incref(settings));
+  } else if (code == HF_EXIT_DONE) {
+    print_settings(settings);
+  }
+  json_decref(settings);
+  hf_client_close(client);
+  return code;
+}
