@@ -19,7 +19,7 @@
 /** Files a snapshot may list beside targets.json: delegated roles, remembered for the rollback check. */
 #define HF_TUF_LISTED_MAX 16
 #define HF_TUF_LISTED_ID_LEN 8
-/** Encoded trust record: 16 keys of 77 bytes, 16 listed files of 13, three digests, and small numbers. */
+/** Encoded trust record: 16 keys of 77 bytes, 16 listed files of 13, three digests, small numbers, a check. */
 #define HF_TUF_TRUST_MAX 1664
 /** Versions are 1..2^31-1. */
 #define HF_TUF_VERSION_MAX INT32_MAX

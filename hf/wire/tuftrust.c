@@ -9,7 +9,18 @@
 #define RECORD_VERSION 1
 
 /* Keys of the record's map; numbers are stored in devices and never reused. */
-enum { KEY_RECORD, KEY_ROOT_VERSION, KEY_EXPIRES, KEY_CONSISTENT, KEY_KEYS, KEY_ROLES, KEY_FLOORS, KEY_LISTED, KEYS };
+enum {
+  KEY_RECORD,
+  KEY_ROOT_VERSION,
+  KEY_EXPIRES,
+  KEY_CONSISTENT,
+  KEY_KEYS,
+  KEY_ROLES,
+  KEY_FLOORS,
+  KEY_LISTED,
+  KEY_CHECK,
+  KEYS
+};
 
 enum hf_verdict hf_tuf_trust_verify(struct hf_tuf_trust *trust, struct hf_bytes root_text,
                                     const struct hf_tuf_limits *limits, struct hf_why *why)
@@ -23,6 +34,17 @@ enum hf_verdict hf_tuf_trust_verify(struct hf_tuf_trust *trust, struct hf_bytes 
     return HF_DENY;
   }
   return HF_ALLOW;
+}
+
+/* Rot is found here, whatever medium the record was on; forgery is not, for whoever may write the record may write all
+ * of it. */
+#define CHECK_LEN 8
+
+static void make_check(uint8_t check[CHECK_LEN], struct hf_bytes record)
+{
+  uint8_t hash[HF_SHA256_LEN];
+  hf_sha256(hash, record);
+  memcpy(check, hash, CHECK_LEN);
 }
 
 /* ---- encode ---- */
@@ -59,6 +81,8 @@ static void put_listed(struct hf_buf *out, const struct hf_tuf_listed *listed)
 void hf_tuf_trust_encode(struct hf_buf *out, const struct hf_tuf_trust *trust)
 {
   const struct hf_tuf_root *root = &trust->root;
+  size_t start = out->len;
+  uint8_t check[CHECK_LEN];
   hf_cbor_put_map(out, KEYS);
   hf_cbor_put_uint(out, KEY_RECORD);
   hf_cbor_put_uint(out, RECORD_VERSION);
@@ -90,6 +114,9 @@ void hf_tuf_trust_encode(struct hf_buf *out, const struct hf_tuf_trust *trust)
   for (size_t i = 0; i < trust->listed_count; i++) {
     put_listed(out, &trust->listed[i]);
   }
+  make_check(check, hf_bytes_init(out->at + start, out->len - start));
+  hf_cbor_put_uint(out, KEY_CHECK);
+  hf_cbor_put_bytes(out, hf_bytes_init(check, sizeof check));
 }
 
 /* ---- parse ---- */
@@ -207,6 +234,16 @@ static void take_floors(struct hf_tuf_trust *trust, struct hf_cbor *in)
   }
 }
 
+static void take_check(struct hf_cbor *in, struct hf_bytes record)
+{
+  uint8_t check[CHECK_LEN];
+  make_check(check, hf_bytes_init(record.at, in->cur.pos));
+  expect_key(in, KEY_CHECK);
+  if (!hf_bytes_equal(hf_cbor_bytes(in, CHECK_LEN), hf_bytes_init(check, sizeof check))) {
+    hf_cbor_fail(in, HF_RULE_TUF_TRUST);
+  }
+}
+
 enum hf_err hf_tuf_trust_parse(struct hf_tuf_trust *trust, struct hf_bytes record, struct hf_why *why)
 {
   struct hf_cbor in = hf_cbor_init(record, why);
@@ -222,6 +259,7 @@ enum hf_err hf_tuf_trust_parse(struct hf_tuf_trust *trust, struct hf_bytes recor
   }
   take_root(&trust->root, &in);
   take_floors(trust, &in);
+  take_check(&in, record);
   if (!hf_cbor_done(&in)) {
     hf_why_put(why, HF_RULE_TUF_TRUST, 0);
     memset(trust, 0, sizeof *trust);

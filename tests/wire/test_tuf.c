@@ -493,11 +493,11 @@ static void a_record_reads_back_as_it_was(void **state)
   assert_int_equal(read.floor[HF_TUF_SNAPSHOT].version, 0);
 }
 
-static void a_damaged_record_is_refused_or_means_what_it_says(void **state)
+static void a_record_with_any_bit_damaged_is_refused(void **state)
 {
   (void)state;
   struct hf_tuf_trust trust = fullest(), read;
-  uint8_t room[HF_TUF_TRUST_MAX], again[HF_TUF_TRUST_MAX];
+  uint8_t room[HF_TUF_TRUST_MAX];
   struct hf_buf out = hf_buf_init(room, sizeof room);
   hf_tuf_trust_encode(&out, &trust);
   for (size_t len = 0; len < out.len; len++) {
@@ -511,14 +511,10 @@ static void a_damaged_record_is_refused_or_means_what_it_says(void **state)
   }
   for (size_t i = 0; i < out.len * 8; i++) {
     room[i / 8] ^= (uint8_t)(1u << i % 8);
-    if (hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL) == HF_OK) {
-      struct hf_buf second = hf_buf_init(again, sizeof again);
-      hf_tuf_trust_encode(&second, &read);
-      assert_int_equal(second.len, out.len);
-      assert_memory_equal(again, room, out.len);
-    }
+    assert_int_not_equal(hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL), HF_OK);
     room[i / 8] ^= (uint8_t)(1u << i % 8);
   }
+  assert_int_equal(hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL), HF_OK);
 }
 
 static void a_record_of_a_newer_version_is_called_so(void **state)
@@ -555,6 +551,9 @@ static void a_record_cannot_carry_a_key_of_the_wrong_length(void **state)
   }
   assert_int_equal(at[-1], HF_KEY_P256);
   at[-1] = HF_KEY_ED25519;
+  uint8_t hash[HF_SHA256_LEN]; /* with its check mended: key 8 and a byte string of 8 end the record */
+  hf_sha256(hash, hf_bytes_init(room, out.len - 10));
+  memcpy(room + out.len - 8, hash, 8);
   assert_int_equal(hf_tuf_trust_parse(&read, hf_buf_bytes(&out), NULL), HF_E_INPUT);
 }
 
@@ -590,7 +589,7 @@ int main(void)
       TEST(refuses_a_file_above_its_roles_limit),
       TEST(finds_targets_and_tells_absence_from_delegation),
       TEST(a_record_reads_back_as_it_was),
-      TEST(a_damaged_record_is_refused_or_means_what_it_says),
+      TEST(a_record_with_any_bit_damaged_is_refused),
       TEST(a_record_of_a_newer_version_is_called_so),
       TEST(a_record_cannot_carry_a_threshold_of_nothing),
       TEST(a_record_cannot_carry_a_key_of_the_wrong_length),
