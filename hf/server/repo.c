@@ -418,6 +418,24 @@ static enum hf_err sweep(struct hf_engine *engine)
   return HF_OK;
 }
 
+static enum hf_err expiry_get(int64_t *expires, struct hf_engine *engine, int64_t snapshot)
+{
+  char path[PATH_MAX];
+  struct hf_bytes text;
+  struct hf_tuf_file file;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  enum hf_err err = versioned_path(path, engine, snapshot, "snapshot");
+  if (err == HF_OK) {
+    err = hf_file_load(&text, path, limits.file_max[HF_TUF_SNAPSHOT]);
+  }
+  if (err == HF_OK) {
+    err = hf_tuf_parse(&file, text, HF_TUF_SNAPSHOT, &limits, NULL);
+    *expires = file.expires;
+    free((uint8_t *)(uintptr_t)text.at);
+  }
+  return err;
+}
+
 /* A new database takes over what `holdfast init` wrote, if a client would. */
 static enum hf_err take_over(struct hf_engine *engine, int64_t now)
 {
@@ -444,6 +462,9 @@ static enum hf_err take_over(struct hf_engine *engine, int64_t now)
     /* init may have been some days ago: judged at the time it was good, and signed anew at the first tick */
     err = workflow(state, engine, NULL, now < file.expires ? now : file.expires - 1, NULL);
     state->timestamp_expires = file.expires;
+  }
+  if (err == HF_OK) {
+    err = expiry_get(&state->snapshot_expires, engine, state->snapshot);
   }
   if (err == HF_OK) {
     err = row_put(engine, state, timestamp);
