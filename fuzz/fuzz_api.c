@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0
  * links: hf_server
  *
- * The REST API: method, path, query, body and credentials from outside, against a real engine over a real database whose changes
- * are undone after each input. Whatever comes, the answer is JSON with a status of HTTP, and refusals are problem documents.
+ * The REST API: method, path, query, body and credentials from outside, against a real engine over a real database
+ * whose changes are undone after each input. Whatever comes, the answer is JSON with a status of HTTP, and refusals are
+ * problem documents.
  *
- * Input: one byte (method, who asks, JSON or an upload), then path, query and body, each ended by a line feed but the last. */
+ * Input: one byte (method, who asks, JSON or an upload), then path, query and body, each ended by a line feed but the
+ * last. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -56,7 +58,8 @@ static void seed(void)
   MUST(hf_engine_begin(engine) == HF_OK);
   MUST(hf_product_new(engine, &act, &product, NULL) == HF_OK);
   MUST(hf_group_new(engine, &act, HF_LIT("lab"), HF_LIT("room ~ \"lab*\""), NULL) == HF_OK);
-  MUST(hf_db_run(engine->db, "INSERT INTO operator (name, password, scopes, created) VALUES ('anna', 'x', 15, 0)") == HF_OK);
+  MUST(hf_db_run(engine->db, "INSERT INTO operator (name, password, scopes, created) VALUES ('anna', 'x', 15, 0)") ==
+       HF_OK);
   MUST(hf_db_run(engine->db, "INSERT INTO device (id, product, hardware, version, created, last_seen)"
                              " VALUES ('sn-1', 'thermostat', 'thermo-a', '1.0.0', 1, 1795000000)") == HF_OK);
   MUST(hf_token_put(engine->db, &token, &id, &all, NOW) == HF_OK);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Dispatch: from a request to its route, through everything that is the same for all routes, to the handler and back. */
+ * Dispatch: from a request to its route, through everything that is the same for all routes, to the handler and back.
+ */
 #include "hf/server/api.h"
 
 #include <stdio.h>
@@ -98,7 +99,8 @@ static enum hf_err admit(struct hf_call *call)
   if (err == HF_E_DENIED) {
     bool nothing = request->bearer.len == 0 && request->session.len == 0;
     hf_call_refuse(call, HF_PROBLEM_SIGN_IN,
-                   nothing ? "the request carries neither token nor session" : "the token or session is unknown or has expired",
+                   nothing ? "the request carries neither token nor session"
+                           : "the token or session is unknown or has expired",
                    request->bearer.len > 0 ? "Authorization" : "Cookie", NULL);
     return err;
   }
@@ -161,8 +163,8 @@ static enum hf_err check_body(struct hf_call *call)
   return HF_OK;
 }
 
-/* A change happens whole or not at all: a mark in the group, gone back to when a handler had begun to change things and then
- * refused. A refusal that changed nothing needs no undoing, so nobody's bad requests cost the devices anything. */
+/* A change happens whole or not at all: a mark in the group, gone back to when a handler had begun to change things and
+ * then refused. A refusal that changed nothing needs no undoing, so nobody's bad requests cost the devices anything. */
 static void run_change(struct hf_call *call, void (*handler)(struct hf_call *call))
 {
   enum hf_err err = hf_engine_mark(call->engine);
@@ -181,7 +183,7 @@ static void run_change(struct hf_call *call, void (*handler)(struct hf_call *cal
 
 static void run(struct hf_call *call)
 {
-  void (*handler)(struct hf_call *call) = handlers[call->route - hf_routes];
+  void (*handler)(struct hf_call * call) = handlers[call->route - hf_routes];
   bool reader = call->engine->config.read_only;
   call->reply->status = call->route->status;
   if (call->request->method == HF_GET || reader) {
@@ -222,7 +224,8 @@ static void finish(struct hf_call *call)
 {
   struct hf_api_reply *reply = call->reply;
   if (call->out->failed) {
-    hf_call_refuse(call, HF_PROBLEM_FAILED, "the reply is too large", "", "ask for less: a lower limit, a narrower filter");
+    hf_call_refuse(call, HF_PROBLEM_FAILED, "the reply is too large", "",
+                   "ask for less: a lower limit, a narrower filter");
   }
   if (reply->status >= 400) {
     reply->etag[0] = 0;

@@ -21,7 +21,8 @@ static const struct {
     [HF_KEY_STORAGE_TPM] = {"tpm", "a TPM: the key cannot be read out", false},
     [HF_KEY_STORAGE_PKCS11] = {"pkcs11", "a PKCS#11 token", false},
     [HF_KEY_STORAGE_SECURE_ELEMENT] = {"secure-element", "a secure element: the key cannot be read out", false},
-    [HF_KEY_STORAGE_TRUSTZONE] = {"trustzone", "the secure world of TrustZone: the application cannot read the key", false},
+    [HF_KEY_STORAGE_TRUSTZONE] = {"trustzone", "the secure world of TrustZone: the application cannot read the key",
+                                  false},
 };
 
 static size_t storage_index(int64_t number)
@@ -251,11 +252,21 @@ static enum hf_err put_rollouts(struct hf_call *call, int64_t n)
 }
 
 /* The first columns are those of enum hf_device_column. */
-enum { ONE_BLOCKED_REASON = HF_DEVICE_LAST_SEEN + 1, ONE_POSTPONED, ONE_ADDRESS, ONE_BOOT, ONE_RESET, ONE_CERT,
-       ONE_CERT_SERIAL, ONE_CERT_ISSUED, ONE_CERT_NOT_AFTER };
+enum {
+  ONE_BLOCKED_REASON = HF_DEVICE_LAST_SEEN + 1,
+  ONE_POSTPONED,
+  ONE_ADDRESS,
+  ONE_BOOT,
+  ONE_RESET,
+  ONE_CERT,
+  ONE_CERT_SERIAL,
+  ONE_CERT_ISSUED,
+  ONE_CERT_NOT_AFTER
+};
 #define ONE_SQL                                                                                                        \
-  "SELECT n, id, product, hardware, version, state, wanted, percent, rule, blocked, key_storage, first_seen,"         \
-  " last_seen, blocked_reason, postponed_until, address, boot_id, reset_reason, cert, cert_serial, cert_issued, cert_not_after" \
+  "SELECT n, id, product, hardware, version, state, wanted, percent, rule, blocked, key_storage, first_seen,"          \
+  " last_seen, blocked_reason, postponed_until, address, boot_id, reset_reason, cert, cert_serial, cert_issued, "      \
+  "cert_not_after"                                                                                                     \
   " FROM device WHERE id = ?"
 
 static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
@@ -299,7 +310,7 @@ static void reply_device(struct hf_call *call)
     bool blocked = hf_stmt_get_int(stmt, HF_DEVICE_BLOCKED) != 0;
     put_device(out, stmt);
     hf_reply_put_text_or_null(out, "blocked_reason",
-                               blocked ? hf_stmt_get_bytes(stmt, ONE_BLOCKED_REASON) : (struct hf_bytes){NULL, 0});
+                              blocked ? hf_stmt_get_bytes(stmt, ONE_BLOCKED_REASON) : (struct hf_bytes){NULL, 0});
     hf_reply_put_time_or_null(out, "postponed_until", hf_stmt_get_int(stmt, ONE_POSTPONED));
     hf_reply_put_text_or_null(out, "address", hf_stmt_get_bytes(stmt, ONE_ADDRESS));
     hf_reply_put_int(out, "boot_id", hf_stmt_get_int(stmt, ONE_BOOT));
@@ -315,7 +326,8 @@ static void reply_device(struct hf_call *call)
     hf_buf_put_text(out, "}");
     return;
   }
-  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be read", NULL);
+  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be read",
+               NULL);
 }
 
 void hf_api_device_get(struct hf_call *call) { reply_device(call); }
@@ -370,7 +382,8 @@ static enum hf_err path_device(struct hf_call *call, int64_t *n)
   hf_stmt_put_text(stmt, hf_call_arg(call, HF_PARAM_PATH_device));
   enum hf_err err = hf_stmt_run_int(stmt, n);
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be read", NULL);
+    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be read",
+                 NULL);
   }
   return err;
 }
@@ -390,9 +403,9 @@ void hf_api_device_timeline(struct hf_call *call)
       hf_page_number(&key, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
     return;
   }
-  struct hf_stmt *stmt = hf_stmt_open(
-      call->db, "SELECT epoch, number, kind, time, rule, subject, received, gap FROM event"
-                " WHERE device = ? AND (epoch, number) < (?, ?) ORDER BY epoch DESC, number DESC LIMIT ?");
+  struct hf_stmt *stmt =
+      hf_stmt_open(call->db, "SELECT epoch, number, kind, time, rule, subject, received, gap FROM event"
+                             " WHERE device = ? AND (epoch, number) < (?, ?) ORDER BY epoch DESC, number DESC LIMIT ?");
   hf_stmt_put_int(stmt, n);
   hf_stmt_put_int(stmt, key >> EPOCH_SHIFT);
   hf_stmt_put_int(stmt, key & UINT32_MAX);
@@ -427,8 +440,8 @@ void hf_api_device_attributes(struct hf_call *call)
   json_object_foreach(call->body, name, value)
   {
     struct hf_bytes text = hf_bytes_init(json_string_value(value), json_string_length(value));
-    enum hf_err err = hf_device_attribute(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_device),
-                                          hf_bytes_text(name), text);
+    enum hf_err err =
+        hf_device_attribute(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_device), hf_bytes_text(name), text);
     if (err == HF_E_NOT_FOUND && text.len == 0) {
       continue; /* removing what is not there is done */
     }
@@ -456,7 +469,8 @@ static void block(struct hf_call *call, bool blocked)
     reply_device(call);
     return;
   }
-  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be changed", NULL);
+  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be changed",
+               NULL);
 }
 
 void hf_api_device_block(struct hf_call *call) { block(call, true); }
@@ -473,7 +487,8 @@ void hf_api_enrol_token_new(struct hf_call *call)
   int64_t expires = call->request->now + hf_call_int(call, "expires_in_s", 0);
   enum hf_err err = hf_enrol_token_new(call->engine, &token, &act, device, product, expires);
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no product of this name" : "the token could not be made", NULL);
+    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no product of this name" : "the token could not be made",
+                 NULL);
     return;
   }
   call->changed = true;

@@ -8,8 +8,8 @@
 
 /* Columns: name, title, hardware, created, devices, latest. */
 #define PRODUCT_SQL                                                                                                    \
-  "SELECT p.name, p.title, p.hardware, p.created,"                                                                    \
-  " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = p.name),"                                        \
+  "SELECT p.name, p.title, p.hardware, p.created,"                                                                     \
+  " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = p.name),"                                         \
   " (SELECT r.version FROM release r WHERE r.product = p.name ORDER BY r.version_key DESC LIMIT 1) FROM product p"
 
 static void put_product(struct hf_buf *out, struct hf_stmt *stmt)
@@ -57,7 +57,8 @@ static void reply_product(struct hf_call *call, struct hf_bytes name)
   if (err == HF_OK) {
     put_product(call->out, stmt);
   } else {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no product of this name" : "the product could not be read", NULL);
+    hf_call_fail(call, err,
+                 err == HF_E_NOT_FOUND ? "there is no product of this name" : "the product could not be read", NULL);
   }
   hf_stmt_close(stmt);
 }
@@ -77,11 +78,13 @@ void hf_api_product_new(struct hf_call *call)
     hf_buf_put_text(&hardware, index == 0 ? "" : " ");
     hf_buf_put_text(&hardware, json_string_value(id));
   }
-  struct hf_product product = {.name = hf_call_text(call, "name"), .title = hf_call_text(call, "title"),
-                               .hardware = hf_buf_bytes(&hardware)};
+  struct hf_product product = {
+      .name = hf_call_text(call, "name"), .title = hf_call_text(call, "title"), .hardware = hf_buf_bytes(&hardware)};
   enum hf_err err = hardware.failed ? HF_E_INPUT : hf_product_new(call->engine, &act, &product, &why);
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_EXISTS ? "a product of this name is there already" : "the product could not be added", &why);
+    hf_call_fail(call, err,
+                 err == HF_E_EXISTS ? "a product of this name is there already" : "the product could not be added",
+                 &why);
     return;
   }
   call->changed = true;
@@ -139,7 +142,8 @@ static void reply_group(struct hf_call *call, struct hf_bytes name)
   }
   hf_stmt_close(stmt);
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no group of this name" : "the group could not be read", NULL);
+    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no group of this name" : "the group could not be read",
+                 NULL);
   }
 }
 
@@ -159,7 +163,8 @@ void hf_api_group_new(struct hf_call *call)
     return;
   }
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_EXISTS ? "a group of this name is there already" : "the group could not be added", NULL);
+    hf_call_fail(call, err,
+                 err == HF_E_EXISTS ? "a group of this name is there already" : "the group could not be added", NULL);
     return;
   }
   call->changed = true;
@@ -176,7 +181,8 @@ void hf_api_group_close(struct hf_call *call)
     hf_call_refuse(call, HF_PROBLEM_CONFLICT, "a rollout that still runs uses this group", "path",
                    "wait for the rollout or abort it");
   } else if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no group of this name" : "the group could not be removed", NULL);
+    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no group of this name" : "the group could not be removed",
+                 NULL);
   }
   call->changed = err == HF_OK;
 }

@@ -53,9 +53,10 @@ static enum hf_err put_states(struct hf_call *call)
 static enum hf_err put_versions(struct hf_call *call)
 {
   struct hf_buf *out = call->out;
-  struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT product, version, sum(count) FROM tally GROUP BY product, version"
-                                                " HAVING sum(count) > 0 ORDER BY sum(count) DESC, product, version"
-                                                " LIMIT " VERSIONS_MAX);
+  struct hf_stmt *stmt =
+      hf_stmt_open(call->db, "SELECT product, version, sum(count) FROM tally GROUP BY product, version"
+                             " HAVING sum(count) > 0 ORDER BY sum(count) DESC, product, version"
+                             " LIMIT " VERSIONS_MAX);
   hf_json_put_name(out, "versions");
   hf_buf_put_text(out, "[");
   enum hf_err err = hf_stmt_next(stmt);
@@ -75,9 +76,8 @@ static enum hf_err put_versions(struct hf_call *call)
 static enum hf_err put_products(struct hf_call *call)
 {
   struct hf_buf *out = call->out;
-  struct hf_stmt *stmt =
-      hf_stmt_open(call->db, "SELECT p.name, p.title, (SELECT coalesce(sum(t.count), 0) FROM tally t"
-                             " WHERE t.product = p.name) FROM product p ORDER BY p.name LIMIT 100");
+  struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT p.name, p.title, (SELECT coalesce(sum(t.count), 0) FROM tally t"
+                                                " WHERE t.product = p.name) FROM product p ORDER BY p.name LIMIT 100");
   hf_json_put_name(out, "products");
   hf_buf_put_text(out, "[");
   enum hf_err err = hf_stmt_next(stmt);
@@ -280,7 +280,8 @@ void hf_api_settings_put(struct hf_call *call)
     err = hf_settings_put(call->engine, &act, &settings, &why);
   }
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_INPUT && why.rule == HF_RULE_NONE ? "the settings do not fit each other" : NULL, &why);
+    hf_call_fail(call, err, err == HF_E_INPUT && why.rule == HF_RULE_NONE ? "the settings do not fit each other" : NULL,
+                 &why);
     return;
   }
   call->changed = true;

@@ -9,10 +9,11 @@
 #include "hf/server/releases.h"
 #include "hf/wire/version.h"
 
-/* Columns: targets_version (one a publication), product, version, notes, security, sbom, created_by, created, devices, from_range, hardware. */
+/* Columns: targets_version (one a publication), product, version, notes, security, sbom, created_by, created, devices,
+ * from_range, hardware. */
 #define RELEASE_SQL                                                                                                    \
-  "SELECT r.targets_version, r.product, r.version, r.notes, r.security, r.sbom, r.created_by, r.created,"                       \
-  " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = r.product AND t.version = r.version),"           \
+  "SELECT r.targets_version, r.product, r.version, r.notes, r.security, r.sbom, r.created_by, r.created,"              \
+  " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = r.product AND t.version = r.version),"            \
   " r.from_range, r.hardware FROM release r"
 enum { R_ROW, R_PRODUCT, R_VERSION, R_NOTES, R_SECURITY, R_SBOM, R_BY, R_CREATED, R_DEVICES, R_FROM, R_HARDWARE };
 
@@ -42,8 +43,9 @@ void hf_api_release_list(struct hf_call *call)
       hf_page_number(&before, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
     return;
   }
-  struct hf_stmt *stmt = hf_stmt_open(
-      call->db, RELEASE_SQL " WHERE r.targets_version < ? AND (? = '' OR r.product = ?) ORDER BY r.targets_version DESC");
+  struct hf_stmt *stmt =
+      hf_stmt_open(call->db, RELEASE_SQL
+                   " WHERE r.targets_version < ? AND (? = '' OR r.product = ?) ORDER BY r.targets_version DESC");
   hf_stmt_put_int(stmt, before);
   hf_stmt_put_text(stmt, product);
   hf_stmt_put_text(stmt, product);
@@ -151,7 +153,8 @@ void hf_api_release_new(struct hf_call *call)
   struct hf_act act = hf_call_act(call);
   struct hf_why why = {0};
   struct hf_bytes hex = hf_call_text(call, "sbom");
-  struct hf_release_new release = {.product = hf_call_text(call, "product"), .version = hf_call_text(call, "version"),
+  struct hf_release_new release = {.product = hf_call_text(call, "product"),
+                                   .version = hf_call_text(call, "version"),
                                    .notes = hf_call_text(call, "notes"),
                                    .security = json_is_true(json_object_get(call->body, "security")),
                                    .targets = hf_call_text(call, "targets")};
@@ -187,8 +190,10 @@ void hf_api_upload_put(struct hf_call *call)
   }
   err = hf_upload_put(call->engine, &act, request->upload, request->upload_sha256, request->upload_len);
   if (err != HF_OK) {
-    hf_call_fail(call, err, err == HF_E_INPUT ? "the file in the spool folder is not what was announced"
-                                              : "the upload could not be stored", NULL);
+    hf_call_fail(call, err,
+                 err == HF_E_INPUT ? "the file in the spool folder is not what was announced"
+                                   : "the upload could not be stored",
+                 NULL);
     return;
   }
   call->changed = true;

@@ -8,8 +8,23 @@
 #include "hf/server/rollout_set.h"
 #include "hf/server/rollouts.h"
 
-enum { R_ID, R_PRODUCT, R_VERSION, R_STATE, R_REASON, R_WAVE, R_GROUP, R_DEADLINE, R_BY, R_CREATED, R_ENDED, R_SUCCESS,
-       R_FAILURES, R_WAVES, R_TOTAL };
+enum {
+  R_ID,
+  R_PRODUCT,
+  R_VERSION,
+  R_STATE,
+  R_REASON,
+  R_WAVE,
+  R_GROUP,
+  R_DEADLINE,
+  R_BY,
+  R_CREATED,
+  R_ENDED,
+  R_SUCCESS,
+  R_FAILURES,
+  R_WAVES,
+  R_TOTAL
+};
 #define ROLLOUT_SQL                                                                                                    \
   "SELECT r.id, r.product, r.version, r.state, r.reason, r.wave, r.grp, r.deadline, r.created_by, r.created, r.ended," \
   " r.success_percent, r.max_failures, count(*), sum(w.total) FROM rollout r JOIN wave w ON w.rollout = r.id"
@@ -198,7 +213,8 @@ static void reply_rollout(struct hf_call *call, int64_t id)
     hf_buf_put_text(call->out, "}");
     return;
   }
-  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no rollout with this id" : "the rollout could not be read", NULL);
+  hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no rollout with this id" : "the rollout could not be read",
+               NULL);
 }
 
 /* The engine keeps running rollouts in memory and writes them with the group; a reply to a change is to show it now. */
@@ -266,8 +282,10 @@ void hf_api_rollout_new(struct hf_call *call)
   struct hf_why why = {0};
   struct hf_bytes deadline = hf_call_text(call, "deadline");
   int64_t id;
-  struct hf_rollout_new rollout = {.product = hf_call_text(call, "product"), .version = hf_call_text(call, "version"),
-                                   .group = hf_call_text(call, "group"), .wave = waves,
+  struct hf_rollout_new rollout = {.product = hf_call_text(call, "product"),
+                                   .version = hf_call_text(call, "version"),
+                                   .group = hf_call_text(call, "group"),
+                                   .wave = waves,
                                    .wave_count = body_waves(call, waves),
                                    .success_percent = (uint32_t)hf_call_int(call, "success_percent", 90),
                                    .max_failures = (uint64_t)hf_call_int(call, "max_failures", 0)};
@@ -300,7 +318,8 @@ static void change(struct hf_call *call,
   } else if (err == HF_E_STATE) {
     hf_call_refuse(call, HF_PROBLEM_CONFLICT, clash, "path", todo);
   } else {
-    hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no rollout with this id" : "the rollout could not be changed", NULL);
+    hf_call_fail(call, err,
+                 err == HF_E_NOT_FOUND ? "there is no rollout with this id" : "the rollout could not be changed", NULL);
   }
 }
 

@@ -75,7 +75,8 @@ static void put_cookie(struct hf_call *call, struct hf_bytes secret, int64_t lif
 {
   (void)snprintf(call->reply->set_session, sizeof call->reply->set_session,
                  HF_API_COOKIE "=%.*s; Path=/; HttpOnly; SameSite=Strict; Max-Age=%lld%s", (int)secret.len,
-                 secret.len == 0 ? "" : (const char *)secret.at, (long long)life_s, call->request->tls ? "; Secure" : "");
+                 secret.len == 0 ? "" : (const char *)secret.at, (long long)life_s,
+                 call->request->tls ? "; Secure" : "");
 }
 
 static enum hf_err login_open(struct hf_call *call, struct hf_buf *secret, struct hf_actor *who, struct hf_bytes name)
@@ -165,8 +166,8 @@ void hf_api_session_close(struct hf_call *call)
   call->changed = true;
   enum hf_err err = hf_session_close(call->db, call->who.hash);
   if (err == HF_OK) {
-    err = hf_auditlog_put(call->engine, &act, "session.close", hf_bytes_text(call->who.name),
-                          (struct hf_bytes){NULL, 0});
+    err =
+        hf_auditlog_put(call->engine, &act, "session.close", hf_bytes_text(call->who.name), (struct hf_bytes){NULL, 0});
   }
   if (err != HF_OK) {
     hf_call_fail(call, err, "the session could not be closed", NULL);
@@ -247,7 +248,8 @@ void hf_api_password_put(struct hf_call *call)
 {
   struct hf_bytes name = hf_bytes_text(call->who.name);
   if (call->who.kind != HF_ACTOR_SESSION) {
-    hf_call_refuse(call, HF_PROBLEM_CONFLICT, "a token has no password", "Authorization", "sign in with name and password");
+    hf_call_refuse(call, HF_PROBLEM_CONFLICT, "a token has no password", "Authorization",
+                   "sign in with name and password");
   } else if (call->engine->config.read_only) {
     password_check(call, name);
   } else {
@@ -339,7 +341,8 @@ void hf_api_token_new(struct hf_call *call)
   uint8_t room[HF_SECRET_TEXT_LEN + 4];
   struct hf_buf secret = hf_buf_init(room, sizeof room);
   int64_t id;
-  struct hf_token_new token = {.name = hf_call_text(call, "name"), .by = hf_bytes_text(call->who.who),
+  struct hf_token_new token = {.name = hf_call_text(call, "name"),
+                               .by = hf_bytes_text(call->who.who),
                                .scopes = body_scopes(call),
                                .expires = call->request->now + hf_call_int(call, "expires_in_s", 0)};
   /* A token must not be a way up: nobody gives away what they do not have. */

@@ -44,9 +44,9 @@ struct hf_actor {
   char name[HF_ACTOR_NAME_MAX + 1]; /**< operator's or token's own name */
   char who[HF_ACTOR_NAME_MAX + 16]; /**< for the audit log: "operator:anna", "token:ci" */
   unsigned scopes;
-  int64_t expires;     /**< at the latest; sessions also idle out */
-  int64_t last_used;   /**< as stored */
-  uint8_t hash[32];    /**< of the secret: key of the row */
+  int64_t expires;   /**< at the latest; sessions also idle out */
+  int64_t last_used; /**< as stored */
+  uint8_t hash[32];  /**< of the secret: key of the row */
 };
 
 /** "read", "operate", ... for one bit. Static. */

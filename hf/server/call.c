@@ -25,8 +25,8 @@ static int hex_value(uint8_t c)
   return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
 }
 
-/* Percent-decode (RFC 3986 section 2.1) into the call's room; in a query '+' is a blank, as forms write it. The text ends with
- * NUL for the pattern checks, so it may not hold one. */
+/* Percent-decode (RFC 3986 section 2.1) into the call's room; in a query '+' is a blank, as forms write it. The text
+ * ends with NUL for the pattern checks, so it may not hold one. */
 static enum hf_err decode(struct hf_call *call, struct hf_bytes *text, struct hf_bytes raw, bool query)
 {
   size_t start = call->room.len;
@@ -258,7 +258,8 @@ static enum hf_err load_body(struct hf_call *call)
   if (call->body == NULL) {
     (void)snprintf(what, sizeof what, "the body is not JSON: %s", error.text);
     (void)snprintf(where, sizeof where, "line %d, column %d", error.line, error.column);
-    hf_call_refuse(call, HF_PROBLEM_INPUT, hf_utf8_check(hf_bytes_text(what)) ? what : "the body is not JSON", where, NULL);
+    hf_call_refuse(call, HF_PROBLEM_INPUT, hf_utf8_check(hf_bytes_text(what)) ? what : "the body is not JSON", where,
+                   NULL);
     return HF_E_INPUT;
   }
   return HF_OK;
@@ -283,10 +284,7 @@ enum hf_err hf_call_parse_body(struct hf_call *call)
   return err;
 }
 
-struct hf_bytes hf_call_arg(const struct hf_call *call, enum hf_param param)
-{
-  return call->args[param].text;
-}
+struct hf_bytes hf_call_arg(const struct hf_call *call, enum hf_param param) { return call->args[param].text; }
 
 struct hf_bytes hf_call_text(const struct hf_call *call, const char *name)
 {
@@ -302,8 +300,10 @@ int64_t hf_call_int(const struct hf_call *call, const char *name, int64_t otherw
 
 struct hf_act hf_call_act(const struct hf_call *call)
 {
-  return (struct hf_act){.who = hf_bytes_text(call->who.who), .address = call->request->address,
-                         .reason = hf_call_text(call, "reason"), .now = call->request->now};
+  return (struct hf_act){.who = hf_bytes_text(call->who.who),
+                         .address = call->request->address,
+                         .reason = hf_call_text(call, "reason"),
+                         .now = call->request->now};
 }
 
 void hf_call_refuse(struct hf_call *call, enum hf_problem kind, const char *what, const char *where, const char *todo)
@@ -418,8 +418,8 @@ void hf_reply_put_words(struct hf_buf *out, const char *name, struct hf_bytes wo
   hf_buf_put_text(out, "]");
 }
 
-/* A cursor is the route's name, a zero byte and the key of the last thing shown, in hex: it means nothing to callers, and one of
- * another list is refused. */
+/* A cursor is the route's name, a zero byte and the key of the last thing shown, in hex: it means nothing to callers,
+ * and one of another list is refused. */
 static enum hf_err cursor_parse(struct hf_buf *from, struct hf_call *call)
 {
   uint8_t raw[HF_CURSOR_MAX];

@@ -54,7 +54,7 @@ struct hf_call {
   uint8_t room_bytes[HF_CALL_ROOM];
 };
 
-#define HF_ROUTE(name, method, path, scope, status, request, reply, query, refusals, summary)                         \
+#define HF_ROUTE(name, method, path, scope, status, request, reply, query, refusals, summary)                          \
   void hf_api_##name(struct hf_call *call);
 #include "hf/server/api.def"
 #undef HF_ROUTE
@@ -85,7 +85,8 @@ struct hf_act hf_call_act(const struct hf_call *call);
 
 /** Refuse. `what` and `where` may be NULL as in hf/server/problem.h. */
 void hf_call_refuse(struct hf_call *call, enum hf_problem kind, const char *what, const char *where, const char *todo);
-/** Refuse for an error of a noun's function: `why` (may be NULL) gives the rule's words, `what` says what could not be done. */
+/** Refuse for an error of a noun's function: `why` (may be NULL) gives the rule's words, `what` says what could not be
+ * done. */
 void hf_call_fail(struct hf_call *call, enum hf_err err, const char *what, const struct hf_why *why);
 
 /* ---- writing replies ---- */
@@ -122,13 +123,15 @@ struct hf_page {
   size_t key_len;
 };
 
-/** Begin. `from` is appended with the key of the `after` cursor (nothing on the first page). HF_E_INPUT: not a cursor of this
- * list; the reply is the refusal already. */
+/** Begin. `from` is appended with the key of the `after` cursor (nothing on the first page). HF_E_INPUT: not a cursor
+ * of this list; the reply is the refusal already. */
 HF_MUST enum hf_err hf_page_open(struct hf_page *page, struct hf_buf *from, struct hf_call *call);
-/** May one more thing be put? Puts the comma and notes its key for the cursor. False: the page is full and `next` will be set. */
+/** May one more thing be put? Puts the comma and notes its key for the cursor. False: the page is full and `next` will
+ * be set. */
 HF_MUST bool hf_page_next(struct hf_page *page, struct hf_bytes key);
 HF_MUST bool hf_page_next_number(struct hf_page *page, int64_t key);
-/** End with `next` and `total`; or refuse, when walking the rows ended with another `err` than HF_OK and HF_E_NOT_FOUND. */
+/** End with `next` and `total`; or refuse, when walking the rows ended with another `err` than HF_OK and
+ * HF_E_NOT_FOUND. */
 void hf_page_close(struct hf_page *page, enum hf_err err, uint64_t total);
 /** The key of a cursor as a number; `otherwise` when empty. HF_E_INPUT with the reply refused already. */
 HF_MUST enum hf_err hf_page_number(int64_t *number, struct hf_call *call, struct hf_bytes key, int64_t otherwise);

@@ -82,9 +82,13 @@ static const char *type_name(const json_t *value)
 
 static const char *type_words(const char *type)
 {
-  static const char *const words[][2] = {{"object", "an object"}, {"array", "a list"}, {"string", "a text"},
-                                         {"integer", "a whole number"}, {"number", "a number with a fraction"},
-                                         {"boolean", "true or false"}, {"null", "null"}};
+  static const char *const words[][2] = {{"object", "an object"},
+                                         {"array", "a list"},
+                                         {"string", "a text"},
+                                         {"integer", "a whole number"},
+                                         {"number", "a number with a fraction"},
+                                         {"boolean", "true or false"},
+                                         {"null", "null"}};
   for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
     if (strcmp(type, words[i][0]) == 0) {
       return words[i][1];
@@ -362,10 +366,12 @@ enum hf_err hf_jsonschema_check(struct hf_jsonschema_blame *blame, json_t *schem
 
 static bool word_known(const char *word)
 {
-  static const char *const known[] = {"type", "properties", "required", "additionalProperties", "propertyNames",
-                                      "minProperties", "maxProperties", "items", "minItems", "maxItems", "uniqueItems",
-                                      "enum", "pattern", "minLength", "maxLength", "minimum", "maximum", "$ref",
-                                      "description", "x-words", "x-todo"};
+  static const char *const known[] = {"type",          "properties",    "required",      "additionalProperties",
+                                      "propertyNames", "minProperties", "maxProperties", "items",
+                                      "minItems",      "maxItems",      "uniqueItems",   "enum",
+                                      "pattern",       "minLength",     "maxLength",     "minimum",
+                                      "maximum",       "$ref",          "description",   "x-words",
+                                      "x-todo"};
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if (strcmp(word, known[i]) == 0) {
       return true;

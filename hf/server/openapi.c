@@ -17,7 +17,7 @@
 #define SCOPE_ADMIN HF_SCOPE_ADMIN
 
 const struct hf_route hf_routes[HF_ROUTE_COUNT] = {
-#define HF_ROUTE(name, method, path, scope, status, request, reply, query, refusals, summary)                         \
+#define HF_ROUTE(name, method, path, scope, status, request, reply, query, refusals, summary)                          \
   {#name, HF_##method, (path), SCOPE_##scope, (status), (request), (reply), (query), (refusals), (summary)},
 #include "hf/server/api.def"
 #undef HF_ROUTE
@@ -65,20 +65,14 @@ static json_t *must(json_t *value)
   return value;
 }
 
-static json_t *load(const char *text)
-{
-  return must(json_loads(text, JSON_REJECT_DUPLICATES, NULL));
-}
+static json_t *load(const char *text) { return must(json_loads(text, JSON_REJECT_DUPLICATES, NULL)); }
 
 static void set(json_t *object, const char *name, json_t *value)
 {
   HF_ASSERT(json_object_set_new(object, name, must(value)) == 0);
 }
 
-static json_t *schema_ref(const char *name)
-{
-  return must(json_pack("{s:s+}", "$ref", "#/components/schemas/", name));
-}
+static json_t *schema_ref(const char *name) { return must(json_pack("{s:s+}", "$ref", "#/components/schemas/", name)); }
 
 /* "Thing[]" is a page of things. */
 static json_t *reply_schema(const char *reply)
@@ -89,11 +83,11 @@ static json_t *reply_schema(const char *reply)
   }
   char name[64];
   (void)snprintf(name, sizeof name, "%.*s", (int)(len - 2), reply);
-  return must(json_pack(
-      "{s:s, s:b, s:[s,s,s], s:{s:{s:s, s:o}, s:{s:[s,s], s:s}, s:{s:s, s:i, s:s}}}", "type", "object",
-      "additionalProperties", 0, "required", "items", "next", "total", "properties", "items", "type", "array", "items",
-      schema_ref(name), "next", "type", "string", "null", "description", "Give it as `after` for the next page; null: that was all",
-      "total", "type", "integer", "minimum", 0, "description", "How many fit the filters"));
+  return must(json_pack("{s:s, s:b, s:[s,s,s], s:{s:{s:s, s:o}, s:{s:[s,s], s:s}, s:{s:s, s:i, s:s}}}", "type",
+                        "object", "additionalProperties", 0, "required", "items", "next", "total", "properties",
+                        "items", "type", "array", "items", schema_ref(name), "next", "type", "string", "null",
+                        "description", "Give it as `after` for the next page; null: that was all", "total", "type",
+                        "integer", "minimum", 0, "description", "How many fit the filters"));
 }
 
 static json_t *content(const char *type, json_t *schema)
@@ -145,7 +139,8 @@ static void put_refusal(json_t *responses, int status)
   }
   (void)snprintf(number, sizeof number, "%d", status);
   set(responses, number,
-      json_pack("{s:s, s:o}", "description", title, "content", content("application/problem+json", schema_ref("Problem"))));
+      json_pack("{s:s, s:o}", "description", title, "content",
+                content("application/problem+json", schema_ref("Problem"))));
 }
 
 static void put_refusals(json_t *responses, const struct hf_route *route)
@@ -185,8 +180,9 @@ static json_t *route_responses(const struct hf_route *route)
     set(good, "content", content("application/json", reply_schema(route->reply)));
   }
   if (route->method == HF_GET) {
-    set(good, "headers", json_pack("{s:{s:s, s:{s:s}}}", "ETag", "description", "Send it as If-None-Match next time", "schema",
-                                   "type", "string"));
+    set(good, "headers",
+        json_pack("{s:{s:s, s:{s:s}}}", "ETag", "description", "Send it as If-None-Match next time", "schema", "type",
+                  "string"));
     set(responses, "304", json_pack("{s:s}", "description", "Nothing changed since the ETag given as If-None-Match"));
   }
   set(responses, number, good);
@@ -207,12 +203,12 @@ static json_t *route_security(const struct hf_route *route)
 
 static json_t *operation(const struct hf_route *route)
 {
-  json_t *object = must(json_pack("{s:s, s:s, s:o, s:o, s:o}", "operationId", route->name, "summary", route->summary,
-                                  "parameters", route_params(route), "security", route_security(route), "responses",
-                                  route_responses(route)));
+  json_t *object =
+      must(json_pack("{s:s, s:s, s:o, s:o, s:o}", "operationId", route->name, "summary", route->summary, "parameters",
+                     route_params(route), "security", route_security(route), "responses", route_responses(route)));
   if (strcmp(route->request, "*") == 0) {
-    set(object, "requestBody", json_pack("{s:b, s:o}", "required", 1, "content",
-                                         content("application/octet-stream", json_object())));
+    set(object, "requestBody",
+        json_pack("{s:b, s:o}", "required", 1, "content", content("application/octet-stream", json_object())));
   } else if (route->request[0] != 0) {
     set(object, "requestBody",
         json_pack("{s:b, s:o}", "required", 1, "content", content("application/json", schema_ref(route->request))));
@@ -249,10 +245,11 @@ static json_t *components_new(void)
   for (size_t i = 0; i < sizeof schemas / sizeof schemas[0]; i++) {
     set(named, schemas[i].name, load(schemas[i].schema));
   }
-  json_t *security = must(json_pack(
-      "{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}", "bearer", "type", "http", "scheme", "bearer",
-      "description", "A token of POST /tokens", "session", "type", "apiKey", "in", "cookie", "name", HF_API_COOKIE, "csrf",
-      "type", "apiKey", "in", "header", "name", "X-CSRF-Token", "description", "`csrf` of GET /session, with every change"));
+  json_t *security =
+      must(json_pack("{s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s}, s:{s:s, s:s, s:s, s:s}}", "bearer", "type", "http",
+                     "scheme", "bearer", "description", "A token of POST /tokens", "session", "type", "apiKey", "in",
+                     "cookie", "name", HF_API_COOKIE, "csrf", "type", "apiKey", "in", "header", "name", "X-CSRF-Token",
+                     "description", "`csrf` of GET /session, with every change"));
   return must(json_pack("{s:o, s:o}", "schemas", named, "securitySchemes", security));
 }
 

@@ -61,7 +61,8 @@ const char *hf_method_name(enum hf_method method);
 /** Is `word` one of the blank-separated words? */
 bool hf_words_have(const char *words, const char *word);
 
-/** Make the document; gives a reference to drop with json_decref. NULL: no memory. A mistake in the tables stops the program. */
+/** Make the document; gives a reference to drop with json_decref. NULL: no memory. A mistake in the tables stops the
+ * program. */
 json_t *hf_openapi_new(void);
 /** The named schemas inside the document; borrowed. */
 json_t *hf_openapi_schemas(json_t *document);

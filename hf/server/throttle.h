@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Slows guessing of passwords: by name, by address, and over all, in fixed memory.
  *
- * It forgets at restart, and old entries when its tables are full; what it must hold is the rate, not the record. A name
- * is never shut for its owner: an address from which the name has signed in is not held up by others' failures on it.
+ * It forgets at restart, and old entries when its tables are full; what it must hold is the rate, not the record. A
+ * name is never shut for its owner: an address from which the name has signed in is not held up by others' failures on
+ * it.
  */
 #ifndef HF_SERVER_THROTTLE_H
 #define HF_SERVER_THROTTLE_H
@@ -24,8 +25,8 @@
 #define HF_THROTTLE_MEMORY_S 3600
 
 struct hf_throttle_entry {
-  uint64_t key;  /**< keyed hash of what it counts; 0 free */
-  int64_t last;  /**< time of the last failure or success */
+  uint64_t key; /**< keyed hash of what it counts; 0 free */
+  int64_t last; /**< time of the last failure or success */
   uint32_t failures;
 };
 
@@ -34,8 +35,8 @@ struct hf_throttle {
   struct hf_throttle_entry names[HF_THROTTLE_ENTRIES];
   struct hf_throttle_entry addresses[HF_THROTTLE_ENTRIES];
   struct hf_throttle_entry known[HF_THROTTLE_ENTRIES]; /**< name and address of good logins */
-  int64_t last;    /**< when the bucket was last filled */
-  uint32_t tries;  /**< what is left in the bucket */
+  int64_t last;                                        /**< when the bucket was last filled */
+  uint32_t tries;                                      /**< what is left in the bucket */
 };
 
 /** Empty. HF_E_CRYPTO: no randomness. */

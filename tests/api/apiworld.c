@@ -62,9 +62,13 @@ int world_open(struct world *world)
   world->now = (int64_t)time(NULL);
   (void)snprintf(world->dir, sizeof world->dir, "/tmp/hf-api-XXXXXX");
   assert_non_null(mkdtemp(world->dir));
-  struct hf_founding founding = {.dir = world->dir, .key_type = HF_KEY_P256, .passphrase = HF_LIT(WORLD_PASSPHRASE),
-                                 .operator_name = "admin", .operator_password = HF_LIT(WORLD_PASSWORD),
-                                 .names = {"localhost", NULL}, .now = world->now};
+  struct hf_founding founding = {.dir = world->dir,
+                                 .key_type = HF_KEY_P256,
+                                 .passphrase = HF_LIT(WORLD_PASSPHRASE),
+                                 .operator_name = "admin",
+                                 .operator_password = HF_LIT(WORLD_PASSWORD),
+                                 .names = {"localhost", NULL},
+                                 .now = world->now};
   assert_int_equal(hf_workspace_init(&founding.workspace, HF_LIT("Test")), HF_OK);
   assert_int_equal(hf_founding_make(&founding), HF_OK);
   (void)snprintf(world->bearer, sizeof world->bearer, "%s", founding.token);
@@ -212,7 +216,8 @@ static struct hf_api_request request_of(const struct world *world, const struct 
   request.csrf = hf_bytes_text(ask->csrf);
   request.if_none = hf_bytes_text(ask->if_none);
   request.address = hf_bytes_text(ask->address == NULL ? "192.0.2.1" : ask->address);
-  request.content_type = hf_bytes_text(ask->content_type == NULL && request.body.len > 0 ? "application/json" : ask->content_type);
+  request.content_type =
+      hf_bytes_text(ask->content_type == NULL && request.body.len > 0 ? "application/json" : ask->content_type);
   request.upload = hf_bytes_text(ask->upload);
   memcpy(request.upload_sha256, ask->upload_sha256, sizeof request.upload_sha256);
   request.upload_len = ask->upload_len;
@@ -272,8 +277,11 @@ json_t *world_json(struct world *world, const struct ask *ask, int status)
 void world_login(struct world *world, char session[64], char csrf[64])
 {
   world->now++; /* no more than HF_THROTTLE_RATE a second are let through */
-  struct told told = world_ask(world, &(struct ask){.method = HF_POST, .path = "/session", .bearer = "",
-                                                    .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}"});
+  struct told told =
+      world_ask(world, &(struct ask){.method = HF_POST,
+                                     .path = "/session",
+                                     .bearer = "",
+                                     .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}"});
   assert_int_equal(told.status, 201);
   assert_int_equal(sscanf(told.reply.set_session, HF_API_COOKIE "=%63[A-Za-z0-9_-]", session), 1);
   (void)snprintf(csrf, 64, "%s", json_string_value(json_object_get(told.json, "csrf")));
@@ -325,15 +333,24 @@ void world_checkin(struct world *world, const char *id, const char *version, uns
   uint8_t answer_room[HF_CHECKIN_ANSWER_MAX];
   struct hf_buf body = hf_buf_init(room, sizeof room);
   struct hf_buf answer = hf_buf_init(answer_room, sizeof answer_room);
-  struct hf_peer peer = {.device = hf_bytes_text(id), .not_after = world->now + 90 * 86400, .address = HF_LIT("198.51.100.4")};
+  struct hf_peer peer = {
+      .device = hf_bytes_text(id), .not_after = world->now + 90 * 86400, .address = HF_LIT("198.51.100.4")};
   struct hf_why why = {0};
   size_t at = known_index(id);
-  struct hf_checkin checkin = {.boot = ++known[at].boot, .number = 1, .product = HF_LIT("thermostat"),
-                               .hardware = HF_LIT("thermo-a"), .reset = 1, .storage = HF_KEY_STORAGE_FILE, .time = world->now,
-                               .component_count = 1, .event_count = 1, .attribute_count = 1};
-  checkin.component[0] = (struct hf_checkin_component){.name = HF_LIT("main"), .version = hf_bytes_text(version), .counter = 1};
-  checkin.event[0] = (struct hf_checkin_event){.number = ++known[at].event, .kind = HF_EVENT_BOOT, .time = world->now,
-                                               .subject = HF_LIT("power")};
+  struct hf_checkin checkin = {.boot = ++known[at].boot,
+                               .number = 1,
+                               .product = HF_LIT("thermostat"),
+                               .hardware = HF_LIT("thermo-a"),
+                               .reset = 1,
+                               .storage = HF_KEY_STORAGE_FILE,
+                               .time = world->now,
+                               .component_count = 1,
+                               .event_count = 1,
+                               .attribute_count = 1};
+  checkin.component[0] =
+      (struct hf_checkin_component){.name = HF_LIT("main"), .version = hf_bytes_text(version), .counter = 1};
+  checkin.event[0] = (struct hf_checkin_event){
+      .number = ++known[at].event, .kind = HF_EVENT_BOOT, .time = world->now, .subject = HF_LIT("power")};
   checkin.attribute[0] = (struct hf_checkin_attribute){.name = HF_LIT("room"), .value = HF_LIT("lab-1")};
   checkin.update.state = (enum hf_update_state)state;
   checkin.update.rule = rule;
@@ -371,8 +388,12 @@ void world_image(struct world *world, const char *version, uint8_t sha256[32], u
   static uint8_t room[64 + HF_IMAGE_OVERHEAD_MAX];
   char path[128];
   struct hf_buf image = hf_buf_init(room, sizeof room);
-  struct hf_image_build build = {.has_counter = true, .counter = 1, .product = HF_LIT("thermostat"),
-                                 .component = HF_LIT("main"), .hardware = {HF_LIT("thermo-a")}, .hardware_count = 1};
+  struct hf_image_build build = {.has_counter = true,
+                                 .counter = 1,
+                                 .product = HF_LIT("thermostat"),
+                                 .component = HF_LIT("main"),
+                                 .hardware = {HF_LIT("thermo-a")},
+                                 .hardware_count = 1};
   struct hf_image_signer signer = {.sign = sign_digest, .ctx = world->image};
   struct hf_image_info info;
   struct hf_why why = {0};
@@ -405,8 +426,12 @@ char *world_targets(struct world *world, const char *version, const uint8_t sha2
   struct hf_buf body = hf_buf_init(body_room, sizeof body_room);
   struct hf_buf path = hf_buf_init(path_room, sizeof path_room);
   struct hf_buf out = hf_buf_init(text, (1 << 17) - 1);
-  struct hf_target target = {.product = HF_LIT("thermostat"), .component = HF_LIT("main"), .from = HF_LIT("*"), .counter = 1,
-                             .hardware_count = 1, .hardware = {HF_LIT("thermo-a")}};
+  struct hf_target target = {.product = HF_LIT("thermostat"),
+                             .component = HF_LIT("main"),
+                             .from = HF_LIT("*"),
+                             .counter = 1,
+                             .hardware_count = 1,
+                             .hardware = {HF_LIT("thermo-a")}};
   struct hf_target_file file = {.length = (uint32_t)len};
   struct hf_json before;
   struct hf_json before_signed;
@@ -422,13 +447,14 @@ char *world_targets(struct world *world, const char *version, const uint8_t sha2
   file.path = hf_buf_bytes(&path);
   hf_target_put(&entry, &target, &file);
   struct hf_tufwrite_entry entries[] = {{.path = hf_buf_bytes(&path), .value = hf_buf_bytes(&entry)}};
-  struct hf_tufwrite_edit edit = {.version = world->targets_version + 1, .expires = world->now + 365 * 86400, .entries = entries,
-                                  .count = 1};
+  struct hf_tufwrite_edit edit = {
+      .version = world->targets_version + 1, .expires = world->now + 365 * 86400, .entries = entries, .count = 1};
   assert_int_equal(hf_tufwrite_edit_targets(&body, before_signed, &edit), HF_OK);
   struct hf_tufwrite_signer signer = {.sign = sign_message, .ctx = world->targets};
   assert_int_equal(hf_key_public(&signer.pub, world->targets), HF_OK);
-  assert_int_equal(hf_tufwrite_sign_file(&out, hf_buf_init(scratch_room, sizeof scratch_room), hf_buf_bytes(&body), &signer, 1),
-                   HF_OK);
+  assert_int_equal(
+      hf_tufwrite_sign_file(&out, hf_buf_init(scratch_room, sizeof scratch_room), hf_buf_bytes(&body), &signer, 1),
+      HF_OK);
   free(present);
   return text;
 }

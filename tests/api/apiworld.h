@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
- * A whole server without sockets, for tests of the REST API: a founded workspace, the engine, a reader beside it on its own
- * read-only handle, and a vault in the same process. Requests take the way front gives them: what reads goes to the reader,
- * which may pass it on; every change is a group of its own.
+ * A whole server without sockets, for tests of the REST API: a founded workspace, the engine, a reader beside it on its
+ * own read-only handle, and a vault in the same process. Requests take the way front gives them: what reads goes to the
+ * reader, which may pass it on; every change is a group of its own.
  *
- * Each reply is checked against the OpenAPI document: the status must be documented for the route, the body must fit its
- * schema.
+ * Each reply is checked against the OpenAPI document: the status must be documented for the route, the body must fit
+ * its schema.
  */
 #ifndef TESTS_API_APIWORLD_H
 #define TESTS_API_APIWORLD_H
@@ -24,7 +24,7 @@ struct world {
   struct hf_engine *engine;
   struct hf_engine *reader;
   json_t *document;
-  int64_t now; /* starts as the real time, by which the vault judges what it signs */
+  int64_t now;     /* starts as the real time, by which the vault judges what it signs */
   char bearer[80]; /* the command line's token, all scopes */
   struct hf_key *targets;
   struct hf_key *image;
@@ -70,7 +70,8 @@ void world_reopen(struct world *world);
 /* Ask and check the reply against the document; drop with told_free. */
 struct told world_ask(struct world *world, const struct ask *ask);
 void told_free(struct told *told);
-/* Ask, expect this status, and drop the reply. A status of 400 and more must come with words; `what` (may be NULL) must be in them. */
+/* Ask, expect this status, and drop the reply. A status of 400 and more must come with words; `what` (may be NULL) must
+ * be in them. */
 void world_expect(struct world *world, const struct ask *ask, int status, const char *what);
 /* Ask, expect this status, give the body. */
 json_t *world_json(struct world *world, const struct ask *ask, int status);

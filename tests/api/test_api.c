@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Every route of api.def: its success, and each refusal its row names. The last test fails when a route or a refusal was not
- * exercised. What is sent and told is checked against the OpenAPI document by tests/api/apiworld.c. */
+ * Every route of api.def: its success, and each refusal its row names. The last test fails when a route or a refusal
+ * was not exercised. What is sent and told is checked against the OpenAPI document by tests/api/apiworld.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -48,10 +48,7 @@ static int64_t number(json_t *object, const char *name)
   return json_integer_value(value);
 }
 
-static json_t *item(json_t *page, size_t index)
-{
-  return json_array_get(json_object_get(page, "items"), index);
-}
+static json_t *item(json_t *page, size_t index) { return json_array_get(json_object_get(page, "items"), index); }
 
 /* What the last audit entries say: the newest entry's action. */
 static void assert_audited(const char *action, const char *subject)
@@ -122,19 +119,23 @@ static void people_change_their_password(void **state)
   world_login(&world, other, other_csrf);
   world_expect(&world, PUT("/session/password", .body = body), 409, "no password");
   world_expect(&world, PUT("/session/password", .body = body, .session = session), 403, "CSRF");
-  world_expect(&world, PUT("/session/password", .body = "{\"old\":\"x\",\"new\":\"short\"}", .session = session, .csrf = csrf), 400,
-               "at least 10");
+  world_expect(&world,
+               PUT("/session/password", .body = "{\"old\":\"x\",\"new\":\"short\"}", .session = session, .csrf = csrf),
+               400, "at least 10");
   world.now += 5;
   world_expect(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf), 400, "/old");
   world_expect(&world, PUT("/session/password", .body = body, .session = session, .csrf = csrf), 204, NULL);
   assert_audited("operator.password", "admin");
   world_expect(&world, GET("/session", .session = other), 401, NULL);
   world_expect(&world, GET("/session", .session = session), 200, NULL);
-  world_expect(&world, POST("/session", .bearer = "", .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}"), 401, NULL);
+  world_expect(&world,
+               POST("/session", .bearer = "", .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}"), 401,
+               NULL);
   world.now += 5;
   world_expect(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf), 204, NULL);
   for (int i = 0; i < 10; i++) { /* guessing the old one is as slow as guessing at the door */
-    struct told told = world_ask(&world, PUT("/session/password", .body = back, .session = session, .csrf = csrf, .address = "203.0.113.9"));
+    struct told told = world_ask(
+        &world, PUT("/session/password", .body = back, .session = session, .csrf = csrf, .address = "203.0.113.9"));
     assert_true(told.status == 400 || told.status == 429);
     told_free(&told);
   }
@@ -144,7 +145,8 @@ static void people_change_their_password(void **state)
 static void tokens_are_made_listed_used_and_revoked(void **state)
 {
   (void)state;
-  json_t *made = world_json(&world, POST("/tokens", .body = "{\"name\":\"ci\",\"scopes\":[\"read\"],\"expires_in_s\":3600}"), 201);
+  json_t *made =
+      world_json(&world, POST("/tokens", .body = "{\"name\":\"ci\",\"scopes\":[\"read\"],\"expires_in_s\":3600}"), 201);
   char secret[80];
   char path[80];
   (void)snprintf(secret, sizeof secret, "%s", text(made, "token"));
@@ -153,7 +155,9 @@ static void tokens_are_made_listed_used_and_revoked(void **state)
   assert_audited("token.new", text(made, "id"));
   json_decref(made);
   world_expect(&world, GET("/overview", .bearer = secret), 200, NULL);
-  world_expect(&world, POST("/products", .body = "{\"name\":\"x\",\"title\":\"X\",\"hardware\":[\"x\"]}", .bearer = secret), 403, "release");
+  world_expect(&world,
+               POST("/products", .body = "{\"name\":\"x\",\"title\":\"X\",\"hardware\":[\"x\"]}", .bearer = secret),
+               403, "release");
   json_t *page = world_json(&world, GET("/tokens"), 200);
   assert_int_equal(number(page, "total"), 2);
   assert_string_equal(text(item(page, 1), "name"), "ci");
@@ -169,7 +173,8 @@ static void tokens_are_made_listed_used_and_revoked(void **state)
 static void products_are_added_once(void **state)
 {
   (void)state;
-  const char *body = "{\"name\":\"thermostat\",\"title\":\"Thermostat \\u00e4\",\"hardware\":[\"thermo-a\",\"thermo-b\"]}";
+  const char *body =
+      "{\"name\":\"thermostat\",\"title\":\"Thermostat \\u00e4\",\"hardware\":[\"thermo-a\",\"thermo-b\"]}";
   struct told told = world_ask(&world, POST("/products", .body = body));
   assert_int_equal(told.status, 201);
   assert_string_equal(told.reply.location, "/api/v1/products/thermostat");
@@ -188,7 +193,9 @@ static void products_are_added_once(void **state)
 static void devices_enrol_and_are_shown(void **state)
 {
   (void)state;
-  world_expect(&world, POST("/enrol-tokens", .body = "{\"device\":\"sn-1\",\"product\":\"nothing\",\"expires_in_s\":600}"), 404, "no product");
+  world_expect(&world,
+               POST("/enrol-tokens", .body = "{\"device\":\"sn-1\",\"product\":\"nothing\",\"expires_in_s\":600}"), 404,
+               "no product");
   world_device(&world, "sn-1", "1.0.0");
   world_device(&world, "sn-2", "1.0.0");
   world_device(&world, "sn-3", "1.0.0");
@@ -290,7 +297,8 @@ static void pages_are_stable_when_devices_join(void **state)
 static void attributes_are_set_by_operators_and_win(void **state)
 {
   (void)state;
-  json_t *one = world_json(&world, PATCH("/devices/sn-1/attributes", .body = "{\"room\":\"hall\",\"floor\":\"2\"}"), 200);
+  json_t *one =
+      world_json(&world, PATCH("/devices/sn-1/attributes", .body = "{\"room\":\"hall\",\"floor\":\"2\"}"), 200);
   assert_int_equal(json_array_size(json_object_get(one, "attributes")), 2);
   json_decref(one);
   world_checkin(&world, "sn-1", "1.0.0", 0, 0); /* the device says lab-1 again */
@@ -301,7 +309,8 @@ static void attributes_are_set_by_operators_and_win(void **state)
   json_decref(one);
   world_expect(&world, PATCH("/devices/sn-1/attributes", .body = "{\"Floor\":\"2\"}"), 400, "/Floor");
   world_expect(&world, PATCH("/devices/sn-1/attributes", .body = "{\"floor\":2}"), 400, "/floor");
-  world_expect(&world, PATCH("/devices/sn-1/attributes", .body = "{\"good\":\"x\",\"product\":\"x\"}"), 400, "/product");
+  world_expect(&world, PATCH("/devices/sn-1/attributes", .body = "{\"good\":\"x\",\"product\":\"x\"}"), 400,
+               "/product");
   list_of("/devices?group=good+%3D+x", ""); /* all or nothing */
   world_expect(&world, PATCH("/devices/sn-9/attributes", .body = "{\"floor\":\"2\"}"), 404, "no device");
 }
@@ -327,7 +336,8 @@ static void devices_are_blocked_and_let_in_again(void **state)
 static void groups_are_named_queries(void **state)
 {
   (void)state;
-  json_t *made = world_json(&world, POST("/groups", .body = "{\"name\":\"lab\",\"query\":\"room ~ \\\"lab*\\\"\"}"), 201);
+  json_t *made =
+      world_json(&world, POST("/groups", .body = "{\"name\":\"lab\",\"query\":\"room ~ \\\"lab*\\\"\"}"), 201);
   assert_int_equal(number(made, "members"), 4);
   json_decref(made);
   assert_audited("group.new", "lab");
@@ -415,10 +425,13 @@ static void releases_that_do_not_hold_are_refused_in_words(void **state)
 static void rollouts_start_pause_resume_and_end(void **state)
 {
   (void)state;
-  const char *body = "{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"group\":\"lab\"},{\"percent\":100}],"
-                     "\"max_failures\":1}";
-  world_expect(&world, POST("/rollouts", .body = "{\"product\":\"thermostat\",\"version\":\"7.0.0\",\"waves\":[{\"percent\":100}]}"), 404,
-               "release");
+  const char *body =
+      "{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"group\":\"lab\"},{\"percent\":100}],"
+      "\"max_failures\":1}";
+  world_expect(
+      &world,
+      POST("/rollouts", .body = "{\"product\":\"thermostat\",\"version\":\"7.0.0\",\"waves\":[{\"percent\":100}]}"),
+      404, "release");
   json_t *made = world_json(&world, POST("/rollouts", .body = body), 201);
   char path[64];
   char verb[80];
@@ -467,10 +480,15 @@ static void rollouts_that_make_no_sense_are_refused(void **state)
   } rows[] = {
       {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[]}", "/waves"},
       {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{}]}", "/waves/0"},
-      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":5,\"group\":\"lab\"}]}", "percent or group"},
+      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":5,\"group\":\"lab\"}]}",
+       "percent or group"},
       {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":101}]}", "/waves/0/percent"},
-      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":100}],\"deadline\":\"2020-01-01T00:00:00Z\"}", "/deadline"},
-      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":100}],\"deadline\":\"2027-02-30T00:00:00Z\"}", "/deadline"},
+      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":100}],\"deadline\":\"2020-01-01T00:"
+       "00:00Z\"}",
+       "/deadline"},
+      {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":100}],\"deadline\":\"2027-02-30T00:"
+       "00:00Z\"}",
+       "/deadline"},
       {"{\"product\":\"thermostat\",\"version\":\"one\",\"waves\":[{\"percent\":100}]}", "/version"},
       {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":50},{\"percent\":25}]}", NULL},
       {"{\"product\":\"thermostat\",\"version\":\"1.1.0\",\"waves\":[{\"percent\":50}]}", NULL},
@@ -484,7 +502,8 @@ static void settings_change_member_by_member(void **state)
 {
   (void)state;
   json_t *before = world_json(&world, GET("/settings"), 200);
-  json_t *after = world_json(&world, PUT("/settings", .body = "{\"checkin_interval_s\":900,\"webhook\":\"https://example.org/h\"}"), 200);
+  json_t *after = world_json(
+      &world, PUT("/settings", .body = "{\"checkin_interval_s\":900,\"webhook\":\"https://example.org/h\"}"), 200);
   assert_int_equal(number(after, "checkin_interval_s"), 900);
   assert_string_equal(text(after, "webhook"), "https://example.org/h");
   assert_int_equal(number(after, "certificate_life_s"), number(before, "certificate_life_s"));

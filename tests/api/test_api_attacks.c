@@ -20,8 +20,11 @@ static int open_world(void **state)
   if (world_open(&world) != 0) {
     return 1;
   }
-  world_expect(&world, &(struct ask){.method = HF_POST, .path = "/products",
-                                     .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"}, 201, NULL);
+  world_expect(&world,
+               &(struct ask){.method = HF_POST,
+                             .path = "/products",
+                             .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"},
+               201, NULL);
   world_device(&world, "sn-1", "1.0.0");
   return 0;
 }
@@ -49,7 +52,8 @@ static void concrete(char *out, size_t cap, const char *path)
       out[len++] = *c;
       continue;
     }
-    const char *value = strncmp(c, "{sha256}", 8) == 0   ? "0000000000000000000000000000000000000000000000000000000000000000"
+    const char *value = strncmp(c, "{sha256}", 8) == 0
+                            ? "0000000000000000000000000000000000000000000000000000000000000000"
                         : strncmp(c, "{version}", 9) == 0 ? "1.0.0"
                                                           : "999";
     len += (size_t)snprintf(out + len, cap - len, "%s", value);
@@ -70,7 +74,8 @@ static void nothing_is_told_to_nobody(void **state)
     concrete(path, sizeof path, hf_routes[i].path);
     for (size_t k = 0; k < sizeof bad / sizeof bad[0]; k++) {
       world_expect(&world, &(struct ask){.method = hf_routes[i].method, .path = path, .bearer = bad[k]}, 401, NULL);
-      world_expect(&world, &(struct ask){.method = hf_routes[i].method, .path = path, .bearer = "", .session = bad[k]}, 401, NULL);
+      world_expect(&world, &(struct ask){.method = hf_routes[i].method, .path = path, .bearer = "", .session = bad[k]},
+                   401, NULL);
     }
   }
 }
@@ -110,9 +115,14 @@ static void nobody_makes_a_token_above_themselves(void **state)
   (void)state;
   char secret[80];
   token_with(secret, "\"admin\"");
-  world_expect(&world, POST("/tokens", .body = "{\"name\":\"up\",\"scopes\":[\"release\"],\"expires_in_s\":600}", .bearer = secret), 403,
-               "do not have");
-  world_expect(&world, POST("/tokens", .body = "{\"name\":\"same\",\"scopes\":[\"admin\"],\"expires_in_s\":600}", .bearer = secret), 201, NULL);
+  world_expect(
+      &world,
+      POST("/tokens", .body = "{\"name\":\"up\",\"scopes\":[\"release\"],\"expires_in_s\":600}", .bearer = secret), 403,
+      "do not have");
+  world_expect(
+      &world,
+      POST("/tokens", .body = "{\"name\":\"same\",\"scopes\":[\"admin\"],\"expires_in_s\":600}", .bearer = secret), 201,
+      NULL);
 }
 
 static void tokens_end(void **state)
@@ -138,8 +148,10 @@ static void a_cookie_alone_changes_nothing(void **state)
   world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session), 403, "missing");
   world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = ""), 403, "missing");
   world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = "x"), 403, "not that");
-  world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = other_csrf), 403, "not that");
-  world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = session), 403, "not that");
+  world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = other_csrf), 403,
+               "not that");
+  world_expect(&world, POST("/devices/sn-1/block", .body = REASON, .session = session, .csrf = session), 403,
+               "not that");
   char path[200];
   for (size_t i = 0; i < HF_ROUTE_COUNT; i++) {
     if (hf_routes[i].method != HF_GET && hf_routes[i].scope != HF_ROUTE_NONE) {
@@ -155,12 +167,13 @@ static void a_form_of_another_site_is_no_json(void **state)
 {
   (void)state;
   const char *login = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}";
-  static const char *const types[] = {"text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x",
-                                      "application/jsonp", "application/json-seq"};
+  static const char *const types[] = {"text/plain", "application/x-www-form-urlencoded",
+                                      "multipart/form-data; boundary=x", "application/jsonp", "application/json-seq"};
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
     world_expect(&world, POST("/session", .bearer = "", .body = login, .content_type = types[i]), 415, NULL);
   }
-  world_expect(&world, POST("/session", .bearer = "", .body = login, .content_type = "Application/JSON; charset=utf-8"), 201, NULL);
+  world_expect(&world, POST("/session", .bearer = "", .body = login, .content_type = "Application/JSON; charset=utf-8"),
+               201, NULL);
 }
 
 static void a_session_planted_before_login_is_worth_nothing_after(void **state)
@@ -227,8 +240,10 @@ static void guessing_is_slow_and_leaves_a_trace(void **state)
   assert_true(throttled >= 3);
   world_expect(&world, GET("/audit"), 200, "session.locked");
   world.now += HF_THROTTLE_ADDRESS_S;
-  world_expect(&world, POST("/session", .bearer = "", .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}",
-                            .address = "203.0.113.5"), 201, NULL);
+  world_expect(&world,
+               POST("/session", .bearer = "", .body = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}",
+                    .address = "203.0.113.5"),
+               201, NULL);
 }
 
 static void the_engine_opens_no_session_without_the_readers_word(void **state)
@@ -236,7 +251,9 @@ static void the_engine_opens_no_session_without_the_readers_word(void **state)
   (void)state;
   static uint8_t room[HF_API_REPLY_MAX];
   struct hf_api_reply reply = {.body = hf_buf_init(room, sizeof room)};
-  struct hf_api_request request = {.method = HF_POST, .path = HF_LIT("/session"), .now = world.now,
+  struct hf_api_request request = {.method = HF_POST,
+                                   .path = HF_LIT("/session"),
+                                   .now = world.now,
                                    .body = HF_LIT("{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}")};
   static const char *const tickets[] = {"", "67", "00", "zz"};
   for (size_t i = 0; i < sizeof tickets / sizeof tickets[0]; i++) {
@@ -254,8 +271,11 @@ static void the_reader_changes_nothing(void **state)
   (void)state;
   static uint8_t room[HF_API_REPLY_MAX];
   struct hf_api_reply reply = {.body = hf_buf_init(room, sizeof room)};
-  struct hf_api_request request = {.method = HF_POST, .path = HF_LIT("/devices/sn-1/block"), .now = world.now,
-                                   .body = HF_LIT(REASON), .bearer = hf_bytes_text(world.bearer)};
+  struct hf_api_request request = {.method = HF_POST,
+                                   .path = HF_LIT("/devices/sn-1/block"),
+                                   .now = world.now,
+                                   .body = HF_LIT(REASON),
+                                   .bearer = hf_bytes_text(world.bearer)};
   hf_engine_api(world.reader, &reply, &request);
   assert_int_equal(reply.status, 503);
   world_expect(&world, GET("/devices/sn-1"), 200, "\"blocked\": false");
@@ -264,11 +284,28 @@ static void the_reader_changes_nothing(void **state)
 static void paths_are_taken_literally(void **state)
 {
   (void)state;
-  static const char *const paths[] = {"/devices/../settings", "/devices/%2e%2e/settings", "/devices/..%2fsettings", "//devices",
-                                      "/devices/", "/devices//timeline", "/devices/sn-1%00", "/devices/sn-1%0a", "/devices/%zz",
-                                      "/devices/%", "/devices/sn-1'--", "/devices/\xc3\xa4", "/Devices", "devices", "",
-                                      "/devices/sn-1/timeline/x", "/groups/LAB", "/releases/thermostat/1.0.0.0",
-                                      "/rollouts/0", "/rollouts/-1", "/rollouts/99999999999999999999", "/tokens/1e3"};
+  static const char *const paths[] = {"/devices/../settings",
+                                      "/devices/%2e%2e/settings",
+                                      "/devices/..%2fsettings",
+                                      "//devices",
+                                      "/devices/",
+                                      "/devices//timeline",
+                                      "/devices/sn-1%00",
+                                      "/devices/sn-1%0a",
+                                      "/devices/%zz",
+                                      "/devices/%",
+                                      "/devices/sn-1'--",
+                                      "/devices/\xc3\xa4",
+                                      "/Devices",
+                                      "devices",
+                                      "",
+                                      "/devices/sn-1/timeline/x",
+                                      "/groups/LAB",
+                                      "/releases/thermostat/1.0.0.0",
+                                      "/rollouts/0",
+                                      "/rollouts/-1",
+                                      "/rollouts/99999999999999999999",
+                                      "/tokens/1e3"};
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     world_expect(&world, GET(paths[i]), 404, NULL);
   }
@@ -287,14 +324,26 @@ static void paths_are_taken_literally(void **state)
 static void queries_are_data_not_sql(void **state)
 {
   (void)state;
-  static const char *const queries[] = {"/devices?q='%20OR%201=1%20--", "/devices?q=%25", "/devices?q=_", "/devices?q=%22;DROP%20TABLE%20device;--",
+  static const char *const queries[] = {"/devices?q='%20OR%201=1%20--", "/devices?q=%25", "/devices?q=_",
+                                        "/devices?q=%22;DROP%20TABLE%20device;--",
                                         "/devices?group=room%20=%20%22'%20OR%20''='%22"};
   for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
     world_expect(&world, GET(queries[i]), 200, "\"total\": 0");
   }
-  static const char *const bad[] = {"/devices?q=%ff", "/devices?q=%00", "/devices?q=%", "/devices?%ff=1", "/devices?q=a&q=b",
-                                    "/devices?", "/devices?&&", "/devices?=", "/devices?q", "/devices?q=",
-                                    "/devices?after=zz", "/devices?product=..", "/devices?limit=9223372036854775808", "/devices?blocked=1"};
+  static const char *const bad[] = {"/devices?q=%ff",
+                                    "/devices?q=%00",
+                                    "/devices?q=%",
+                                    "/devices?%ff=1",
+                                    "/devices?q=a&q=b",
+                                    "/devices?",
+                                    "/devices?&&",
+                                    "/devices?=",
+                                    "/devices?q",
+                                    "/devices?q=",
+                                    "/devices?after=zz",
+                                    "/devices?product=..",
+                                    "/devices?limit=9223372036854775808",
+                                    "/devices?blocked=1"};
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
     bool fine = strcmp(bad[i], "/devices?") == 0 || strcmp(bad[i], "/devices?&&") == 0;
     world_expect(&world, GET(bad[i]), fine ? 200 : 400, NULL);
@@ -378,7 +427,8 @@ static void a_refused_change_leaves_no_half(void **state)
 {
   (void)state;
   json_t *before = world_json(&world, GET("/audit?limit=1"), 200);
-  world_expect(&world, POST("/products", .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"x\"]}"), 409, NULL);
+  world_expect(&world, POST("/products", .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"x\"]}"), 409,
+               NULL);
   world_expect(&world, PATCH("/devices/sn-1/attributes", .body = "{\"fine\":\"x\",\"version\":\"y\"}"), 400, NULL);
   world_expect(&world, POST("/groups", .body = "{\"name\":\"g\",\"query\":\"((\"}"), 400, NULL);
   json_t *after = world_json(&world, GET("/audit?limit=1"), 200);
@@ -406,8 +456,8 @@ static void lists_survive_a_small_room(void **state)
   assert_non_null(room);
   for (size_t cap = 600; cap < 70000; cap += 631) {
     struct hf_api_reply reply = {.body = hf_buf_init(room, cap)};
-    struct hf_api_request request = {.method = HF_GET, .path = HF_LIT("/audit"), .now = world.now,
-                                     .bearer = hf_bytes_text(world.bearer)};
+    struct hf_api_request request = {
+        .method = HF_GET, .path = HF_LIT("/audit"), .now = world.now, .bearer = hf_bytes_text(world.bearer)};
     hf_engine_api(world.reader, &reply, &request);
     assert_true(reply.status == 200 || reply.status == 500 || reply.pass_on);
     assert_true(reply.body.len <= cap);

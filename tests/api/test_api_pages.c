@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Lists at the size of a fleet: every filter walked page by page over 10,000 devices, nothing lost, nothing twice. The time each
- * took is printed, not judged: bench/ does that. */
+ * Lists at the size of a fleet: every filter walked page by page over 10,000 devices, nothing lost, nothing twice. The
+ * time each took is printed, not judged: bench/ does that. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -17,27 +17,34 @@
 
 static struct world world;
 
-/* Device i: id sn-00000.., every tenth on 1.0.0, every hundredth reverted, every seventh in hall "h3", every thousandth blocked. */
+/* Device i: id sn-00000.., every tenth on 1.0.0, every hundredth reverted, every seventh in hall "h3", every thousandth
+ * blocked. */
 static int open_world(void **state)
 {
   (void)state;
   if (world_open(&world) != 0) {
     return 1;
   }
-  world_expect(&world, &(struct ask){.method = HF_POST, .path = "/products",
-                                     .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"}, 201, NULL);
+  world_expect(&world,
+               &(struct ask){.method = HF_POST,
+                             .path = "/products",
+                             .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"},
+               201, NULL);
   const int64_t old_key = hf_release_version_key(&(struct hf_version){.major = 1});
   const int64_t new_key = hf_release_version_key(&(struct hf_version){.major = 1, .minor = 1});
   assert_int_equal(hf_engine_begin(world.engine), HF_OK);
   for (int i = 0; i < DEVICES; i++) {
     char sql[400];
     (void)snprintf(sql, sizeof sql,
-                   "INSERT INTO device (n, id, product, hardware, version, version_key, created, first_seen, last_seen, state, blocked,"
+                   "INSERT INTO device (n, id, product, hardware, version, version_key, created, first_seen, "
+                   "last_seen, state, blocked,"
                    " key_storage) VALUES (%d, 'sn-%05d', 'thermostat', 'thermo-a', '%s', %lld, 1, 1, %lld, %d, %d, 1)",
-                   i + 1, i, i % 10 == 0 ? "1.0.0" : "1.1.0", (long long)(i % 10 == 0 ? old_key : new_key), (long long)world.now, i % 100 == 0 ? 6 : 5,
-                   i % 1000 == 0);
+                   i + 1, i, i % 10 == 0 ? "1.0.0" : "1.1.0", (long long)(i % 10 == 0 ? old_key : new_key),
+                   (long long)world.now, i % 100 == 0 ? 6 : 5, i % 1000 == 0);
     assert_int_equal(hf_db_run(world.engine->db, sql), HF_OK);
-    (void)snprintf(sql, sizeof sql, "INSERT INTO attribute (device, key, value, source, time) VALUES (%d, 'hall', 'h%d', 1, 1)", i + 1, i % 7);
+    (void)snprintf(sql, sizeof sql,
+                   "INSERT INTO attribute (device, key, value, source, time) VALUES (%d, 'hall', 'h%d', 1, 1)", i + 1,
+                   i % 7);
     assert_int_equal(hf_db_run(world.engine->db, sql), HF_OK);
   }
   assert_int_equal(hf_engine_commit(world.engine), HF_OK);
@@ -84,8 +91,8 @@ static int64_t walk(const char *filter, const char *limit)
       break;
     }
   }
-  print_message("%-60s %6lld devices %4d pages %8.2f ms a page\n", filter[0] == 0 ? "(all)" : filter, (long long)count, pages,
-                (world.spent_ms - start) / pages);
+  print_message("%-60s %6lld devices %4d pages %8.2f ms a page\n", filter[0] == 0 ? "(all)" : filter, (long long)count,
+                pages, (world.spent_ms - start) / pages);
   return count;
 }
 
@@ -107,8 +114,11 @@ static void every_filter_finds_all_and_only_its_devices(void **state)
 static void other_pages_are_timed_too(void **state)
 {
   (void)state;
-  static const char *const paths[] = {"/overview", "/devices/sn-05000", "/groups", "/products", "/releases", "/rollouts", "/audit", "/events"};
-  world_expect(&world, &(struct ask){.method = HF_POST, .path = "/groups", .body = "{\"name\":\"h3\",\"query\":\"hall = h3\"}"}, 201, "1429");
+  static const char *const paths[] = {"/overview", "/devices/sn-05000", "/groups", "/products",
+                                      "/releases", "/rollouts",         "/audit",  "/events"};
+  world_expect(&world,
+               &(struct ask){.method = HF_POST, .path = "/groups", .body = "{\"name\":\"h3\",\"query\":\"hall = h3\"}"},
+               201, "1429");
   for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
     double start = world.spent_ms;
     for (int k = 0; k < 5; k++) {

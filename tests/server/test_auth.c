@@ -182,8 +182,8 @@ static void tokens_have_scope_and_end(void **state)
   (void)state;
   uint8_t room[64];
   struct hf_buf secret = hf_buf_init(room, sizeof room);
-  struct hf_token_new token = {.name = HF_LIT("ci"), .by = HF_LIT("operator:anna"), .scopes = HF_SCOPE_RELEASE,
-                               .expires = NOW + 100};
+  struct hf_token_new token = {
+      .name = HF_LIT("ci"), .by = HF_LIT("operator:anna"), .scopes = HF_SCOPE_RELEASE, .expires = NOW + 100};
   struct hf_actor actor;
   int64_t id;
   assert_int_equal(hf_token_put(db, &secret, &id, &token, NOW), HF_OK);

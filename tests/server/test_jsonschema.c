@@ -20,7 +20,8 @@ static enum hf_err check(struct hf_jsonschema_blame *blame, const char *schema, 
 {
   json_t *s = load(schema);
   json_t *v = load(value);
-  json_t *schemas = load("{\"Name\": {\"type\": \"string\", \"pattern\": \"^[a-z]+$\", \"x-words\": \"small letters\"}}");
+  json_t *schemas =
+      load("{\"Name\": {\"type\": \"string\", \"pattern\": \"^[a-z]+$\", \"x-words\": \"small letters\"}}");
   enum hf_err err = hf_jsonschema_check(blame, schemas, s, v);
   json_decref(s);
   json_decref(v);
@@ -58,8 +59,8 @@ static void tells_what_fits_from_what_does_not(void **state)
        "there is no member of this name"},
       {"{\"type\":\"object\",\"additionalProperties\":{\"type\":\"integer\"}}", "{\"a\":1}", "{\"b\":\"c\"}", "/b",
        "a text was given where a whole number belongs"},
-      {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^a\",\"x-words\":\"an a\"}}", "{\"ab\":1}", "{\"b\":1}", "/b",
-       "the member's name does not have the right form"},
+      {"{\"type\":\"object\",\"propertyNames\":{\"pattern\":\"^a\",\"x-words\":\"an a\"}}", "{\"ab\":1}", "{\"b\":1}",
+       "/b", "the member's name does not have the right form"},
       {"{\"type\":\"object\",\"minProperties\":1}", "{\"a\":1}", "{}", "", "there are 0 members"},
       {"{\"type\":\"object\",\"maxProperties\":1}", "{\"a\":1}", "{\"a\":1,\"b\":1}", "", "there are 2 members"},
       {"{\"type\":\"object\",\"properties\":{\"a\":{\"$ref\":\"#/components/schemas/Name\"}}}", "{\"a\":\"x\"}",
@@ -81,7 +82,8 @@ static void escapes_and_bounds_the_pointer(void **state)
   (void)state;
   struct hf_jsonschema_blame blame;
   char value[1200] = "{\"a/b~c\": {\"";
-  const char *schema = "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false}}";
+  const char *schema =
+      "{\"type\":\"object\",\"additionalProperties\":{\"type\":\"object\",\"additionalProperties\":false}}";
   size_t len = strlen(value);
   memset(value + len, 'n', 1000);
   memcpy(value + len + 1000, "\": 1}}", 7);

@@ -125,14 +125,15 @@ static void every_parameter_of_a_route_is_described(void **state)
   bool used[HF_PARAM_COUNT] = {false};
   for (size_t i = 0; i < HF_ROUTE_COUNT; i++) {
     const struct hf_route *route = &hf_routes[i];
-    json_t *params = json_object_get(json_object_get(json_object_get(paths, route->path), lower(route->method)), "parameters");
+    json_t *params =
+        json_object_get(json_object_get(json_object_get(paths, route->path), lower(route->method)), "parameters");
     size_t words = route->query[0] == 0 ? 0 : count_of(route->query, ' ') + 1;
     assert_int_equal(json_array_size(params), count_of(route->path, '{') + words);
     for (size_t p = 0; p < HF_PARAM_COUNT; p++) {
       char braced[64];
       (void)snprintf(braced, sizeof braced, "{%s}", hf_params[p].name);
       used[p] = used[p] || (hf_params[p].place == HF_PARAM_PATH ? strstr(route->path, braced) != NULL
-                                                                 : hf_words_have(route->query, hf_params[p].name));
+                                                                : hf_words_have(route->query, hf_params[p].name));
     }
     bool list = strstr(route->reply, "[]") != NULL;
     assert_int_equal(list, hf_words_have(route->query, "limit"));

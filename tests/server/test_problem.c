@@ -71,7 +71,8 @@ static void rules_are_told_in_words(void **state)
 static void quotes_and_controls_stay_inside_their_text(void **state)
 {
   (void)state;
-  put(HF_PROBLEM_INPUT, (struct hf_problem_words){.what = "a \"quote\", a \\ and a \n", .where = "/\x01", .todo = "\xc3\xa4"});
+  put(HF_PROBLEM_INPUT,
+      (struct hf_problem_words){.what = "a \"quote\", a \\ and a \n", .where = "/\x01", .todo = "\xc3\xa4"});
   json_t *document = document_of();
   assert_string_equal(text(document, "what"), "a \"quote\", a \\ and a \n");
   assert_string_equal(text(document, "where"), "/\x01");
