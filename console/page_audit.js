@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, table } from '/dom.js';
 import * as api from '/api.js';
-import { at, number, short } from '/words.js';
+import { at, number, short, action } from '/words.js';
 
 export const audit = {
   title: () => 'Audit log',
@@ -11,10 +11,10 @@ export const audit = {
     h('p', { class: 'quiet' }, 'Each entry carries the hash of the one before. ', h('span', { class: 'mono' }, 'holdfast audit verify'),
       ' proves the chain and names the first broken entry.'),
     h('div', { class: 'card flush' }, table('Audit log', [
-      { name: 'No', cell: (entry) => number(entry.number) }, { name: 'When', cell: (entry) => at(entry.time) },
-      { name: 'Who', cell: (entry) => entry.actor }, { name: 'What', cell: (entry) => entry.action },
-      { name: 'On', cell: (entry) => h('span', { class: 'mono' }, entry.subject ?? '') }, { name: 'Detail', cell: (entry) => entry.detail ?? '' },
-      { name: 'Hash', cell: (entry) => short(entry.hash) },
+      { name: 'No', cell: (entry) => number(entry.number) }, { name: 'When', class: 'keep', cell: (entry) => at(entry.time) },
+      { name: 'Who', cell: (entry) => entry.actor }, { name: 'What', cell: (entry) => action(entry.action) },
+      { name: 'On', class: 'wide', cell: (entry) => entry.subject ?? '' }, { name: 'Detail', class: 'wide', cell: (entry) => entry.detail ?? '' },
+      { name: 'Hash', class: 'keep', cell: (entry) => short(entry.hash) },
     ], data.items, 'Nothing yet.')),
     data.next && h('div', { class: 'more' }, h('button', { data: { key: 'more' },
       onclick: () => ctx.go({ ...ctx.query, limit: Math.min(500, Number(ctx.query.limit ?? 100) + 100) }) }, 'Show more')),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, bar, facts, ask } from '/dom.js';
 import * as api from '/api.js';
-import { state, parts, plural, at, tone, number } from '/words.js';
+import { state, parts, plural, at, tone, number, action, capital } from '/words.js';
 
 const share = (wave) => wave.group ? `group ${wave.group}` : `${wave.percent} %`;
 
@@ -13,7 +13,7 @@ export function progress(rollout) {
 
 function waves(rollout) {
   return rollout.wave_list.map((wave) => h('div', { class: 'wave' },
-    h('div', { class: 'top' }, h('strong', null, `Wave ${wave.number}`), h('span', null, share(wave)), state(wave.state),
+    h('div', { class: 'top' }, h('strong', null, `Wave ${wave.number}`), h('span', null, share(wave)), state(wave.state === 'running' ? rollout.state : wave.state),
       h('span', { class: 'n' }, `${number(wave.counts.confirmed)} of ${plural(wave.devices, 'device')} confirmed`)),
     bar(parts(wave.counts), wave.devices, true),
     h('div', { class: 'legend' }, parts(wave.counts).filter((part) => part.n > 0).map((part) =>
@@ -22,8 +22,8 @@ function waves(rollout) {
 
 function act(rollout, verb, ctx, danger) {
   return async () => {
-    const said = await ask(`${verb[0].toUpperCase()}${verb.slice(1)} the rollout of ${rollout.version}`,
-      verb === 'abort' ? 'Devices that have not started are no longer offered it. This cannot be undone.' : null, verb,
+    const said = await ask(`${capital(verb)} the rollout of ${rollout.version}`,
+      verb === 'abort' ? 'Devices that have not started are no longer offered it. This cannot be undone.' : null, capital(verb),
       [{ name: 'reason', label: 'Reason', required: true }], danger);
     if (said) await ctx.change(() => api.post(`/rollouts/${rollout.id}/${verb}`, said), `Rollout: ${verb} done`);
   };
@@ -32,7 +32,7 @@ function act(rollout, verb, ctx, danger) {
 function actions(rollout, ctx) {
   const can = { running: ['pause', 'abort'], paused: ['resume', 'abort'], stopped: ['resume', 'abort'] }[rollout.state] ?? [];
   return api.may('operate') && h('div', { class: 'end' }, can.map((verb) => h('button', {
-    class: verb === 'abort' ? 'danger' : '', data: { key: verb }, onclick: act(rollout, verb, ctx, verb === 'abort') }, verb)));
+    class: verb === 'abort' ? 'danger' : '', data: { key: verb }, onclick: act(rollout, verb, ctx, verb === 'abort') }, capital(verb))));
 }
 
 export const rollout = {
@@ -49,6 +49,6 @@ export const rollout = {
         ['Started', at(data.created)], ['By', data.by]])),
       (data.history ?? []).length > 0 && h('div', { class: 'card w12' }, h('h2', null, 'History'),
         h('ul', { class: 'time' }, data.history.map((entry) => h('li', null, h('span', { class: 'quiet small' }, at(entry.time)),
-          h('div', null, entry.what, entry.by && h('span', { class: 'quiet' }, ` by ${entry.by}`), entry.reason && h('div', { class: 'quiet small' }, entry.reason))))))),
+          h('div', null, action(entry.what), entry.by && h('span', { class: 'quiet' }, ` by ${entry.by}`), entry.reason && h('div', { class: 'quiet small' }, entry.reason))))))),
   ],
 };

@@ -47,3 +47,7 @@ export function at(value) {
 
 export const bytes = (n) => n >= 1048576 ? `${(n / 1048576).toFixed(1)} MB` : n >= 1024 ? `${Math.round(n / 1024)} KB` : `${n} B`;
 export const short = (hex) => h('span', { class: 'mono', title: hex }, hex ? `${hex.slice(0, 16)}…` : '');
+export const capital = (word) => word[0].toUpperCase() + word.slice(1);
+
+/** An audit action, `noun.verb`, as words. */
+export const action = (name) => capital(String(name).replace(/[._-]/g, ' '));
