@@ -623,6 +623,21 @@ static void a_long_silence_is_noticed_and_ends_with_the_next_checkin(void **stat
   assert_int_equal(testserver_number(server, "SELECT state FROM device WHERE id = 'sn-1'"), 0);
 }
 
+static void what_has_expired_is_removed(void **state)
+{
+  WORLD;
+  struct hf_db *db = server->engine->db;
+  assert_int_equal(hf_db_run(db, "INSERT INTO operator (name, password, scopes, created) VALUES ('anna', 'x', 1, 1);"
+                                 "INSERT INTO session (hash, operator, address, created, expires, last_used) VALUES "
+                                 "(x'01', 'anna', '', 1, 2, 2);"
+                                 "INSERT INTO enrol_token VALUES (x'02', 'd', 'p', 1, 2, 0, 'anna')"),
+                   HF_OK);
+  server->now += 61;
+  testserver_tick(server);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM session"), 0);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM enrol_token"), 0);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -651,6 +666,7 @@ int main(void)
       TEST(names_the_first_broken_entry),
       TEST(a_restart_changes_nothing),
       TEST(reads_beside_the_writer),
+      TEST(what_has_expired_is_removed),
       TEST(a_long_silence_is_noticed_and_ends_with_the_next_checkin),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
