@@ -37,6 +37,10 @@ static void print_state(const json_t *device)
   const char *state = hf_member(device, "state");
   const char *wanted = hf_member(device, "wanted");
   const char *percent = hf_member(device, "percent");
+  const char *version = hf_member(device, "version");
+  if (wanted != NULL && version != NULL && strcmp(wanted, version) == 0) {
+    wanted = NULL; /* it has what it wants */
+  }
   hf_field_print("state", NAME_WIDTH,
                  hf_say("%s%s%s%s%s%s", state == NULL ? "-" : state, wanted == NULL ? "" : ", wants ",
                         wanted == NULL ? "" : wanted, percent == NULL ? "" : ", ", percent == NULL ? "" : percent,
