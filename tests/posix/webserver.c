@@ -21,6 +21,7 @@
 #include <strings.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -302,6 +303,17 @@ static void serve_connection(SSL_CTX *ctx, const struct webserver_spec *spec, in
   SSL_free(conn.tls);
 }
 
+/* Closing with unread bytes would be a reset, which can overtake the alert that says why the connection ends. */
+static void finish(int fd)
+{
+  char bytes[1024];
+  const struct timeval patience = {.tv_sec = 2};
+  (void)shutdown(fd, SHUT_WR);
+  (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  for (unsigned i = 0; i < 64 && read(fd, bytes, sizeof bytes) > 0; i++) {
+  }
+}
+
 _Noreturn static void serve(const struct webserver_spec *spec, int listener)
 {
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -322,7 +334,7 @@ _Noreturn static void serve(const struct webserver_spec *spec, int listener)
     if (fd >= 0 && fork() == 0) {
       (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
       serve_connection(ctx, spec, fd, number);
-      (void)shutdown(fd, SHUT_WR);
+      finish(fd);
       _exit(0);
     }
     (void)close(fd);
