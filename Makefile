@@ -10,7 +10,7 @@ help: ## what there is
 
 demo: ## a server and DEVICES=200 devices on this machine; open the printed address
 	@tools/install-deps build demo
-	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) -- --quiet
+	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) --target demo-programs
 	@tools/demo --devices $(DEVICES)
 
 test: ## everything that is tested, with sanitizers
@@ -21,7 +21,7 @@ test: ## everything that is tested, with sanitizers
 
 release: ## the programs, as users run them
 	@tools/install-deps build
-	@cmake --preset release && cmake --build --preset release -j $(JOBS)
+	@cmake --preset release && cmake --build --preset release -j $(JOBS) --target demo-programs
 
 fuzz: ## every fuzz target for SECONDS=60 each
 	@tools/install-deps build fuzz

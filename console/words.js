@@ -32,7 +32,8 @@ export function ago(value) {
   const when = date(value);
   if (!when) return 'never';
   const s = Math.round((Date.now() - when.getTime()) / 1000);
-  const steps = [[60, 1, 's'], [3600, 60, 'min'], [86400, 3600, 'h'], [86400 * 60, 86400, 'd'], [Infinity, 86400 * 30, 'months']];
+  const steps = [[60, 1, 's'], [3600, 60, 'min'], [86400, 3600, 'h'], [86400 * 60, 86400, 'd'], [86400 * 700, 86400 * 30.44, 'months'],
+    [Infinity, 86400 * 365.25, 'years']];
   const [, unit, name] = steps.find(([below]) => Math.abs(s) < below);
   const text = s < -5 ? `in ${Math.round(-s / unit)} ${name}` : s < 5 ? 'now' : `${Math.round(s / unit)} ${name} ago`;
   return h('time', { datetime: when.toISOString(), title: when.toLocaleString() }, text);
