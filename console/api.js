@@ -35,7 +35,7 @@ export const get = (path, signal) => call('GET', path, undefined, signal);
 export const post = (path, body) => call('POST', path, body ?? {});
 export const patch = (path, body) => call('PATCH', path, body);
 export const remove = (path) => call('DELETE', path);
-export const may = (scope) => session.scopes.includes(scope) || session.scopes.includes('admin');
+export const may = (scope) => session.scopes.includes(scope);
 
 function keep(said) {
   csrf = said?.csrf ?? '';
