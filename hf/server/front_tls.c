@@ -54,13 +54,14 @@ static int on_verify(int good, X509_STORE_CTX *ctx)
 static SSL_CTX *new_context(const struct hf_setup *setup)
 {
   SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+  char groups[] = GROUPS; /* the macro below wants it writable */
   char certificate[PATH_MAX + 32];
   char key[PATH_MAX + 32];
   (void)snprintf(certificate, sizeof certificate, "%s/tls/server.crt", setup->server_dir);
   (void)snprintf(key, sizeof key, "%s/tls/server.key", setup->server_dir);
   if (ctx == NULL || SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
       SSL_CTX_set_cipher_list(ctx, SUITES_12) != 1 || SSL_CTX_set_ciphersuites(ctx, SUITES_13) != 1 ||
-      SSL_CTX_set1_groups_list(ctx, GROUPS) != 1) {
+      SSL_CTX_set1_groups_list(ctx, groups) != 1) {
     (void)complain(HF_E_CRYPTO, "TLS", "cannot be set up");
     SSL_CTX_free(ctx);
     return NULL;
