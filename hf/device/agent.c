@@ -4,6 +4,7 @@
 #include "hf/device/agent.h"
 
 #include "hf/base/time.h"
+#include "hf/codec/text.h"
 #include "hf/device/refresh.h"
 
 enum {
@@ -215,7 +216,9 @@ static void attribute_put(struct hf_buf *out, struct hf_bytes name, struct hf_by
 
 enum hf_err hf_agent_put_attribute(struct hf_agent *agent, struct hf_bytes name, struct hf_bytes value)
 {
-  if (name.len == 0 || name.len > HF_CHECKIN_ATTRIBUTE_NAME_MAX || value.len > HF_CHECKIN_ATTRIBUTE_VALUE_MAX) {
+  bool fits = name.len > 0 && name.len <= HF_CHECKIN_ATTRIBUTE_NAME_MAX && value.len <= HF_CHECKIN_ATTRIBUTE_VALUE_MAX;
+  /* Stored until a check-in told it: one that no check-in can carry would silence the device for ever. */
+  if (!fits || !hf_utf8_plain(name) || !hf_utf8_plain(value)) {
     return HF_E_INPUT;
   }
   uint8_t *work = agent->config->setup.work;

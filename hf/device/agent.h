@@ -84,7 +84,8 @@ HF_MUST enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_
 void hf_agent_step(struct hf_agent *agent, struct hf_agent_next *next);
 
 /** Set an attribute; told to the server until it says that it has it. An empty value removes it.
- * @return HF_OK; HF_E_INPUT: name or value too long; HF_E_FULL: more than HF_CHECKIN_ATTRIBUTES_MAX at one time */
+ * @return HF_OK; HF_E_INPUT: too long, or not plain UTF-8 (no control characters); HF_E_FULL: more than
+ * HF_CHECKIN_ATTRIBUTES_MAX at one time */
 HF_MUST enum hf_err hf_agent_put_attribute(struct hf_agent *agent, struct hf_bytes name, struct hf_bytes value);
 
 /** The certificate was renewed (HF_OK) or could not be; queues an event. */

@@ -142,16 +142,8 @@ static size_t put_attributes(struct hf_buf *out, const struct hf_checkin *checki
   return written;
 }
 
-/* Valid UTF-8 without control characters, as the CBOR reader at the other end wants it. */
-static bool text_fits(struct hf_bytes text, size_t max)
-{
-  for (size_t i = 0; i < text.len; i++) {
-    if (text.at[i] < 0x20 || text.at[i] == 0x7f) {
-      return false;
-    }
-  }
-  return text.len <= max && hf_utf8_check(text);
-}
+/* Plain, as the CBOR reader at the other end wants it. */
+static bool text_fits(struct hf_bytes text, size_t max) { return text.len <= max && hf_utf8_plain(text); }
 
 static bool version_fits(struct hf_bytes text)
 {

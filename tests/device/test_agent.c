@@ -437,6 +437,28 @@ static void refuses_attributes_beyond_their_bounds(void **state)
   assert_non_null(strstr(device.server.attributes, "a=other;"));
 }
 
+static void refuses_attributes_that_no_checkin_can_carry(void **state)
+{
+  (void)state;
+  struct hf_agent *agent = &device.agent;
+  static const char *const odd[] = {"a\nb", "\x7f", "\xff", "\xc3", "\xc2\x85", "\xed\xa0\x80"};
+  for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+    assert_int_equal(hf_agent_put_attribute(agent, HF_LIT("room"), hf_bytes_text(odd[i])), HF_E_INPUT);
+    assert_int_equal(hf_agent_put_attribute(agent, hf_bytes_text(odd[i]), HF_LIT("kitchen")), HF_E_INPUT);
+  }
+  /* The device still calls home, after a restart too. */
+  boot(HF_RESET_POWER);
+  wake();
+  assert_string_equal(device.server.attributes, "");
+  assert_int_equal(hf_agent_put_attribute(agent, HF_LIT("room"),
+                                          HF_LIT("K\xc3\xbc"
+                                                 "che")),
+                   HF_OK);
+  wake();
+  assert_string_equal(device.server.attributes, "room=K\xc3\xbc"
+                                                "che;");
+}
+
 static void tells_of_a_server_whose_clock_is_behind(void **state)
 {
   (void)state;
@@ -614,6 +636,7 @@ int main(void)
       TEST(drains_a_full_queue_over_several_wake_ups),
       TEST(tells_attributes_until_they_are_stored),
       TEST(refuses_attributes_beyond_their_bounds),
+      TEST(refuses_attributes_that_no_checkin_can_carry),
       TEST(tells_of_a_server_whose_clock_is_behind),
       TEST(installs_nothing_while_the_server_says_2100),
       TEST(asks_for_a_certificate_when_told_and_when_refused),

@@ -156,7 +156,7 @@ static void refuses_to_write_what_it_would_not_read(void **state)
 {
   (void)state;
   uint8_t room[HF_CHECKIN_MAX];
-  for (int i = 0; i < 13; i++) {
+  for (int i = 0; i < 14; i++) {
     struct hf_checkin checkin = smallest();
     struct hf_buf out = hf_buf_init(room, sizeof room);
     checkin.event_count = 2;
@@ -178,6 +178,7 @@ static void refuses_to_write_what_it_would_not_read(void **state)
       case 9: checkin.attribute[1].name = HF_LIT("a"); break;
       case 10: checkin.attribute[0].value = HF_LIT("two\nlines"); break;
       case 11: checkin.attribute[0].name = HF_LIT(""); break;
+      case 12: checkin.attribute[0].value = HF_LIT("\xc2\x85"); break;
       default: checkin.event[0].subject = HF_LIT("\xff"); break;
     }
     assert_int_equal(hf_checkin_encode(&out, &checkin), HF_E_INPUT);
