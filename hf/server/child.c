@@ -17,6 +17,16 @@ int64_t hf_child_now_ms(void)
   return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+void hf_setup_clear(struct hf_setup *setup, enum hf_process self)
+{
+  if (self != HF_ENGINE && self != HF_READER) {
+    hf_secret_wipe(setup->login_key, sizeof setup->login_key);
+  }
+  if (self != HF_FRONT) {
+    hf_secret_wipe(setup->ticket_key, sizeof setup->ticket_key);
+  }
+}
+
 static void on_control(evutil_socket_t fd, short what, void *ctx)
 {
   struct hf_child *child = ctx;

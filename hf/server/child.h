@@ -30,6 +30,10 @@ struct hf_setup {
   uint8_t ticket_key[80]; /**< TLS session tickets: one key for all fronts, new at each start of keeper */
 };
 
+/** After the fork: wipe the secrets that `self` has no use for. A front that somebody took over must not find the key with
+ * which the reader tells the engine that a password was right. */
+void hf_setup_clear(struct hf_setup *setup, enum hf_process self);
+
 struct hf_child;
 
 /** A link with its events. */

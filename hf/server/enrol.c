@@ -14,6 +14,8 @@
 #define BACKDATE_S 300
 #define TOKEN_PREFIX "hfe_"
 #define CERTIFICATE_MAX 2048
+/* Certificates a device gets by showing one: each costs a signature and lines in two logs that are kept for ever. */
+#define HOURLY_MAX "20"
 
 /* What is known of the id before: a row, or none. */
 struct known {
@@ -35,6 +37,7 @@ struct enrolment {
   struct known known;
   char product[HF_PRODUCT_MAX + 1];
   uint8_t key_hash[HF_SHA256_LEN];
+  uint8_t token_hash[HF_SHA256_LEN];
   const char *way; /* for the audit log */
   bool fresh;      /* a new identity for the id: numbering starts again */
   int64_t now;
@@ -86,7 +89,7 @@ static enum hf_err renew_check(struct enrolment *in, struct hf_why *why)
 {
   const struct hf_peer *peer = in->ask->peer;
   const struct known *known = &in->known;
-  if (peer == NULL || peer->factory || !known->there) {
+  if (peer == NULL || peer->factory || peer->not_after < in->now || !known->there) {
     return refuse(why, HF_RULE_ENROL_CERTIFICATE);
   }
   bool current = known->has_cert && hf_secret_equal(known->cert, peer->certificate, HF_SHA256_LEN);
@@ -117,24 +120,23 @@ static enum hf_err factory_check(struct enrolment *in, struct hf_why *why)
 
 static void token_hash(uint8_t out[HF_SHA256_LEN], struct hf_bytes token) { hf_sha256(out, token); }
 
-static enum hf_err token_use(struct enrolment *in, const uint8_t hash[HF_SHA256_LEN])
+/* Only once there is a certificate: a fault of the vault must not cost a device its token. */
+static enum hf_err token_use(struct enrolment *in)
 {
   struct hf_stmt *stmt = hf_stmt_open(in->engine->db, "UPDATE enrol_token SET used = ? WHERE hash = ?");
   hf_stmt_put_int(stmt, in->now);
-  hf_stmt_put_bytes(stmt, hf_bytes_init(hash, HF_SHA256_LEN));
-  enum hf_err err = hf_stmt_run(stmt);
-  return err == HF_OK ? HF_OK : hf_engine_poison(in->engine, err);
+  hf_stmt_put_bytes(stmt, hf_bytes_init(in->token_hash, HF_SHA256_LEN));
+  return hf_stmt_run(stmt);
 }
 
 /* A token is an operator's word for one id, once: it also gives an id to a new key. */
 static enum hf_err token_check(struct enrolment *in, struct hf_why *why)
 {
-  uint8_t hash[HF_SHA256_LEN];
   bool good = false;
-  token_hash(hash, in->ask->token);
+  token_hash(in->token_hash, in->ask->token);
   struct hf_stmt *stmt =
       hf_stmt_open(in->engine->db, "SELECT device, product, expires, used FROM enrol_token WHERE hash = ?");
-  hf_stmt_put_bytes(stmt, hf_bytes_init(hash, sizeof hash));
+  hf_stmt_put_bytes(stmt, hf_bytes_init(in->token_hash, sizeof in->token_hash));
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
     good = hf_stmt_get_int(stmt, 2) >= in->now && hf_stmt_get_int(stmt, 3) == 0;
@@ -148,7 +150,22 @@ static enum hf_err token_check(struct enrolment *in, struct hf_why *why)
   }
   in->fresh = true;
   in->way = "token";
-  return err == HF_OK ? token_use(in, hash) : err;
+  return err;
+}
+
+/* A device that turns in a loop, or wants to fill the disk with the record of it. */
+static enum hf_err rate_check(struct enrolment *in, struct hf_why *why)
+{
+  int64_t time = 0;
+  struct hf_stmt *stmt =
+      hf_stmt_open(in->engine->db, "SELECT time FROM audit WHERE subject = ? AND action IN ('device.enrol',"
+                                   " 'device.renew') ORDER BY n DESC LIMIT 1 OFFSET " HOURLY_MAX " - 1");
+  hf_stmt_put_text(stmt, in->ask->device);
+  enum hf_err err = hf_stmt_run_int(stmt, &time);
+  if (err == HF_OK && time > in->now - 3600 && time <= in->now) {
+    return refuse(why, HF_RULE_ENROL_OFTEN);
+  }
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
 static enum hf_err right_check(struct enrolment *in, struct hf_why *why)
@@ -167,6 +184,10 @@ static enum hf_err right_check(struct enrolment *in, struct hf_why *why)
   }
   if (in->known.blocked) {
     return refuse(why, HF_RULE_ENROL_BLOCKED);
+  }
+  err = ask->peer != NULL ? rate_check(in, why) : HF_OK;
+  if (err != HF_OK) {
+    return err;
   }
   if (ask->renew) {
     return renew_check(in, why);
@@ -247,6 +268,9 @@ static enum hf_err store(struct enrolment *in, struct hf_bytes certificate, int6
   }
   if (err == HF_OK) {
     err = certificate_put(in, certificate, not_after);
+  }
+  if (err == HF_OK && in->ask->peer == NULL) {
+    err = token_use(in);
   }
   hf_cache_drop(in->engine->cache, in->ask->device);
   hf_engine_touch(in->engine, HF_PULSE_DEVICE);

@@ -43,7 +43,7 @@ struct slot {
 enum stage { STARTING, SERVING, STOP_FRONTS, STOP_ENGINE, STOP_REST };
 
 struct keeper {
-  const struct hf_setup *setup;
+  struct hf_setup *setup; /* each child changes its own copy: hf_setup_clear */
   const char *banner;
   struct slot slot[SLOTS_MAX];
   size_t count;
@@ -153,7 +153,7 @@ static void name_process(const struct slot *slot)
 /* The new process: it lets go of what is not its own, narrows itself, and only then does anything. */
 static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int control, pid_t parent)
 {
-  const struct hf_setup *setup = keeper->setup;
+  struct hf_setup *setup = keeper->setup;
   bool front = slot->process == HF_FRONT;
   int keep[3] = {control, front ? setup->devices_socket : -1, front ? setup->people_socket : -1};
   /* Ctrl-C and service managers signal the whole group; only keeper decides when a process ends. */
@@ -162,6 +162,7 @@ static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int
   (void)signal(SIGPIPE, SIG_IGN);
   (void)sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
   hf_sandbox_close_others(keep, 3);
+  hf_setup_clear(setup, slot->process);
   name_process(slot);
   if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent) {
     _exit(1); /* keeper died in between */
@@ -473,7 +474,7 @@ static void lay_out(struct keeper *keeper)
   }
 }
 
-int hf_keeper_run(const struct hf_setup *setup, const char *banner)
+int hf_keeper_run(struct hf_setup *setup, const char *banner)
 {
   struct keeper *keeper = calloc(1, sizeof *keeper);
   if (keeper == NULL) {

@@ -20,6 +20,6 @@
  * @param banner   borrows; printed on standard output once all are ready, "... ready in 0.2 s: " before it
  * @return 0: stopped as asked; 1: a process could not start
  */
-int hf_keeper_run(const struct hf_setup *setup, const char *banner);
+int hf_keeper_run(struct hf_setup *setup, const char *banner);
 
 #endif

@@ -518,6 +518,66 @@ static void a_renewal_may_bring_a_new_key_and_the_old_certificate_ends_when_the_
   hf_key_free(next);
 }
 
+static void a_fault_of_the_vault_does_not_cost_the_token(void **state)
+{
+  WORLD;
+  uint8_t room[HF_ENROL_TOKEN_MAX];
+  struct hf_buf token = hf_buf_init(room, sizeof room);
+  struct hf_act act = testserver_act(server);
+  struct hf_why why;
+  int64_t life = server->engine->settings.certificate_life_s;
+  testserver_begin(server);
+  assert_int_equal(hf_enrol_token_new(server->engine, &token, &act, HF_LIT("dev-1"), HF_LIT(PRODUCT), server->now + 60),
+                   HF_OK);
+  testserver_commit(server);
+  server->engine->settings.certificate_life_s = INT64_C(1000) * 365 * 86400; /* longer than the vault issues */
+  testserver_begin(server);
+  assert_int_equal(token_enrol(server, hf_buf_bytes(&token), "dev-1", &world->pub, &why), HF_E_DENIED);
+  assert_int_equal(why.rule, HF_RULE_NONE);
+  testserver_commit(server);
+  server->engine->settings.certificate_life_s = life;
+  testserver_begin(server);
+  assert_int_equal(token_enrol(server, hf_buf_bytes(&token), "dev-1", &world->pub, &why), HF_OK);
+  assert_int_equal(token_enrol(server, hf_buf_bytes(&token), "dev-1", &world->pub, &why), HF_E_DENIED);
+  testserver_commit(server);
+}
+
+static void an_expired_certificate_renews_nothing(void **state)
+{
+  WORLD;
+  struct hf_why why;
+  testserver_begin(server);
+  device->not_after = server->now - 1;
+  assert_int_equal(renew(server, device, &world->pub, &why), HF_E_DENIED);
+  assert_int_equal(why.rule, HF_RULE_ENROL_CERTIFICATE);
+  testserver_commit(server);
+}
+
+/* Each one is a signature, and a line in two logs that nobody may shorten. */
+static void a_device_cannot_fill_the_logs_with_renewals(void **state)
+{
+  WORLD;
+  struct hf_why why;
+  testserver_begin(server);
+  for (int i = 1; i < 20; i++) { /* the first one was its enrolment */
+    assert_int_equal(renew(server, device, &world->pub, &why), HF_OK);
+  }
+  int64_t entries = testserver_number(server, "SELECT count(*) FROM audit");
+  assert_int_equal(renew(server, device, &world->pub, &why), HF_E_DENIED);
+  assert_int_equal(why.rule, HF_RULE_ENROL_OFTEN);
+  why.rule = HF_RULE_NONE;
+  struct testdevice same = *device;
+  assert_int_equal(testdevice_try_enrol(&same, server, PRODUCT, &world->pub, &why), HF_E_DENIED);
+  assert_int_equal(why.rule, HF_RULE_ENROL_OFTEN);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM audit"), entries);
+  testserver_commit(server);
+  testdevice_checkin(device, server, PRODUCT); /* its work goes on */
+  server->now += 3601;
+  testserver_begin(server);
+  assert_int_equal(renew(server, device, &world->pub, &why), HF_OK);
+  testserver_commit(server);
+}
+
 /* ---- the log ---- */
 
 static void every_change_is_chained_and_every_signing_group_anchors_the_vaults_log(void **state)
@@ -662,6 +722,9 @@ int main(void)
       TEST(refuses_an_unknown_product_a_wrong_id_and_a_blocked_device),
       TEST(a_token_is_good_once_for_one_id_until_it_expires),
       TEST(a_renewal_may_bring_a_new_key_and_the_old_certificate_ends_when_the_new_is_used),
+      TEST(a_fault_of_the_vault_does_not_cost_the_token),
+      TEST(an_expired_certificate_renews_nothing),
+      TEST(a_device_cannot_fill_the_logs_with_renewals),
       TEST(every_change_is_chained_and_every_signing_group_anchors_the_vaults_log),
       TEST(names_the_first_broken_entry),
       TEST(a_restart_changes_nothing),

@@ -27,6 +27,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "hf/server/child.h"
 #include "hf/server/landlock.h"
 #include "hf/server/sandbox.h"
 
@@ -400,6 +401,23 @@ static void only_listed_descriptors_survive(void **state)
   assert_int_equal(status, 0);
 }
 
+/* With login_key a front could tell the engine that anybody's password was right. */
+static void each_process_keeps_only_its_own_keys(void **state)
+{
+  (void)state;
+  static const uint8_t none[sizeof((struct hf_setup *)NULL)->ticket_key];
+  for (enum hf_process process = HF_FRONT; process < HF_PROCESS_COUNT; process++) {
+    struct hf_setup setup = {.fronts = 1};
+    memset(setup.login_key, 1, sizeof setup.login_key);
+    memset(setup.ticket_key, 1, sizeof setup.ticket_key);
+    hf_setup_clear(&setup, process);
+    bool login = memcmp(setup.login_key, none, sizeof setup.login_key) != 0;
+    bool ticket = memcmp(setup.ticket_key, none, sizeof setup.ticket_key) != 0;
+    assert_int_equal(login, process == HF_ENGINE || process == HF_READER);
+    assert_int_equal(ticket, process == HF_FRONT);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -413,6 +431,7 @@ int main(void)
       cmocka_unit_test(data_never_becomes_code),
       cmocka_unit_test(a_missing_folder_is_a_refusal_not_a_hole),
       cmocka_unit_test(only_listed_descriptors_survive),
+      cmocka_unit_test(each_process_keeps_only_its_own_keys),
   };
   return cmocka_run_group_tests(tests, set_up, tear_down);
 }
