@@ -289,7 +289,14 @@ static bool serve_request(struct connection *conn)
     len += (size_t)got;
   }
   conn->requests++;
-  return sscanf(conn->head, "%*s %127s", path) == 1 && dispatch(conn, path);
+  const char *at = strchr(conn->head, ' ');
+  size_t path_len = at == NULL ? 0 : strcspn(at + 1, " \r");
+  if (path_len == 0 || path_len >= sizeof path) {
+    return false;
+  }
+  memcpy(path, at + 1, path_len);
+  path[path_len] = '\0';
+  return dispatch(conn, path);
 }
 
 static void serve_connection(SSL_CTX *ctx, const struct webserver_spec *spec, int fd, unsigned number)
