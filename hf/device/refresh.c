@@ -54,6 +54,19 @@ enum hf_err hf_refresh_put_trust(struct hf_store *store, uint16_t key, const str
   return record.failed ? HF_E_SPACE : hf_store_put(store, key, hf_buf_bytes(&record));
 }
 
+/* The last bytes of the work buffer are the record's. */
+static uint32_t room_for_file(const struct hf_refresh_source *source)
+{
+  HF_ASSERT(source->work_cap > HF_TUF_TRUST_MAX);
+  return (uint32_t)(source->work_cap - HF_TUF_TRUST_MAX);
+}
+
+enum hf_err hf_refresh_keep(const struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                            struct hf_store *store)
+{
+  return hf_refresh_put_trust(store, source->key, &refresh->trust, source->work + room_for_file(source));
+}
+
 /* A device accepts what fits its buffer. */
 static struct hf_tuf_limits device_limits(uint32_t cap, int64_t floor)
 {
@@ -65,34 +78,44 @@ static struct hf_tuf_limits device_limits(uint32_t cap, int64_t floor)
   return limits;
 }
 
-enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_source *source, struct hf_store *store,
-                           int64_t now, int64_t floor)
+/* The clock first: a power cut in between brings the same roots once more. */
+static enum hf_err keep_roots(const struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                              struct hf_store *store, struct hf_clock *clock)
 {
-  HF_ASSERT(source->work_cap > HF_TUF_TRUST_MAX);
-  refresh->rotated = false;
-  uint32_t cap = (uint32_t)(source->work_cap - HF_TUF_TRUST_MAX);
-  uint8_t *room = source->work + cap;
-  enum hf_err err = trust_get(&refresh->trust, store, source->key, room);
+  enum hf_err err = hf_clock_reset(clock, store);
+  return err == HF_OK ? hf_refresh_keep(refresh, source, store) : err;
+}
+
+enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_source *source, struct hf_store *store,
+                           struct hf_clock *clock)
+{
+  uint32_t cap = room_for_file(source);
+  enum hf_err err = trust_get(&refresh->trust, store, source->key, source->work + cap);
   if (err != HF_OK) {
     return err;
   }
-  uint32_t root = refresh->trust.root.version;
+  struct hf_tufclient_fetch wanted = {.role = HF_TUF_ROOT};
+  enum hf_err stored = HF_OK;
   bool changed = false;
-  struct hf_tufclient_fetch wanted;
-  refresh->limits = device_limits(cap, floor);
-  hf_tufclient_init(&refresh->client, &refresh->trust, &refresh->limits, now);
+  refresh->limits = device_limits(cap, clock->floor);
+  hf_tufclient_init(&refresh->client, &refresh->trust, &refresh->limits, hf_clock_now(clock));
   /* Bounded by the client: roots_max roots and one file of each other role. */
-  while (hf_tufclient_next(&refresh->client, &wanted) == HF_TUFCLIENT_FETCH) {
+  while (stored == HF_OK && hf_tufclient_next(&refresh->client, &wanted) == HF_TUFCLIENT_FETCH) {
+    if (wanted.role == HF_TUF_TIMESTAMP && changed) {
+      stored = keep_roots(refresh, source, store, clock);
+      changed = false;
+      continue;
+    }
     struct hf_buf body = hf_buf_init(source->work, cap);
     enum hf_tufclient_got got = fetch(&body, source, &wanted);
     struct hf_bytes bytes = got == HF_TUFCLIENT_BYTES ? hf_buf_bytes(&body) : (struct hf_bytes){0};
     err = hf_tufclient_give(&refresh->client, got, bytes, NULL);
     changed = changed || hf_tufclient_changed(&refresh->client);
   }
-  refresh->rotated = refresh->trust.root.version != root;
-  if (changed) {
-    enum hf_err stored = hf_refresh_put_trust(store, source->key, &refresh->trust, room);
-    err = stored == HF_OK ? err : stored;
+  if (changed && wanted.role == HF_TUF_ROOT) { /* new roots, and then the chain broke */
+    stored = keep_roots(refresh, source, store, clock);
+  } else if (changed && !source->shared) {
+    stored = hf_refresh_keep(refresh, source, store);
   }
-  return err;
+  return stored == HF_OK ? err : stored;
 }

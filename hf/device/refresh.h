@@ -4,6 +4,7 @@
 #ifndef HF_DEVICE_REFRESH_H
 #define HF_DEVICE_REFRESH_H
 
+#include "hf/device/clock.h"
 #include "hf/device/store.h"
 #include "hf/wire/tufclient.h"
 
@@ -14,6 +15,8 @@ struct hf_refresh_source {
   uint16_t key;     /**< of the trust record: HF_STORE_TRUST_DIRECTOR or HF_STORE_TRUST_IMAGE */
   uint8_t *work;    /**< holds one metadata file, and its last HF_TUF_TRUST_MAX bytes the trust record */
   size_t work_cap;
+  bool shared; /**< its keys sign the files of other devices too: what they say of versions is kept by
+                    hf_refresh_keep, once somebody has looked whose files they are */
 };
 
 /** A refresh under way or over; about 2.3 KiB, for the stack. */
@@ -21,17 +24,22 @@ struct hf_refresh {
   struct hf_tuf_trust trust;
   struct hf_tuf_limits limits;
   struct hf_tufclient client; /**< its targets file borrows `work` */
-  bool rotated;               /**< a newer root came */
 };
 
-/** Run the whole client workflow once. The trust record is stored when it is over, before anything acts on it.
+/** Run the whole client workflow once. New roots are stored before what they vouch for is fetched, and reset the clock
+ * just before: offline keys replaced online ones, and what those said of the time is void. The rest of the trust record
+ * is stored when it is over, before anything acts on it, unless `source->shared`.
  * @param refresh  fills
  * @param store    borrows, changes
- * @param floor    seconds since 1970: the clock is not believed below it
+ * @param clock    borrows, changes
  * @return HF_OK: verified targets are in `refresh->client`; HF_E_DENIED: refused, see hf_tufclient_why; HF_E_AGAIN:
  *         unavailable; HF_E_NOT_FOUND: no valid trust record; HF_E_IO, HF_E_FULL: the store failed */
 HF_MUST enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_source *source,
-                                   struct hf_store *store, int64_t now, int64_t floor);
+                                   struct hf_store *store, struct hf_clock *clock);
+
+/** Store the versions that came of a refresh of a shared source: its files are this device's. */
+HF_MUST enum hf_err hf_refresh_keep(const struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                                    struct hf_store *store);
 
 /** Write a trust record: factory provisioning, and the end of a refresh. @param room  HF_TUF_TRUST_MAX bytes */
 HF_MUST enum hf_err hf_refresh_put_trust(struct hf_store *store, uint16_t key, const struct hf_tuf_trust *trust,

@@ -164,12 +164,9 @@ static enum hf_err refuse_metadata(struct hf_update *update, uint16_t rule)
 
 /* ---- metadata ---- */
 
-static enum hf_err refresh(struct hf_update *update, struct hf_refresh *refresh, uint16_t key, const char *path)
+static enum hf_err refresh(struct hf_update *update, struct hf_refresh *refresh, const struct hf_refresh_source *source)
 {
-  const struct hf_update_setup *setup = update->setup;
-  const struct hf_refresh_source source = {
-      .transport = &setup->transport, .path = path, .key = key, .work = setup->work, .work_cap = setup->work_cap};
-  enum hf_err err = hf_refresh_get(refresh, &source, update->store, hf_clock_now(update->clock), update->clock->floor);
+  enum hf_err err = hf_refresh_get(refresh, source, update->store, update->clock);
   switch (err) {
     case HF_OK: return HF_OK;
     case HF_E_DENIED: return refuse_metadata(update, hf_tufclient_why(&refresh->client).rule);
@@ -216,15 +213,25 @@ static enum hf_err nothing(struct hf_update *update, struct run *run)
 
 static enum hf_err ask_director(struct hf_update *update, struct run *run)
 {
+  const struct hf_update_setup *setup = update->setup;
+  const struct hf_refresh_source source = {.transport = &setup->transport,
+                                           .path = setup->director_path != NULL ? setup->director_path : "/director/",
+                                           .key = HF_STORE_TRUST_DIRECTOR,
+                                           .work = setup->work,
+                                           .work_cap = setup->work_cap,
+                                           .shared = true};
   struct hf_refresh director;
-  const char *path = update->setup->director_path != NULL ? update->setup->director_path : "/director/";
-  enum hf_err err = refresh(update, &director, HF_STORE_TRUST_DIRECTOR, path);
+  enum hf_err err = refresh(update, &director, &source);
   if (err != HF_OK) {
     return err;
   }
   struct hf_why why = {0};
   const struct hf_tuf_file *targets = hf_tufclient_targets(&director.client);
   enum hf_verdict verdict = hf_uptane_director_verify(&run->plan, targets, &run->self, &why);
+  /* Another device's versions, however high, must not become the floor of ours. */
+  if (why.rule != HF_RULE_UPTANE_DEVICE && hf_refresh_keep(&director, &source, update->store) != HF_OK) {
+    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_IO);
+  }
   return verdict == HF_ALLOW ? HF_OK : refuse_metadata(update, why.rule);
 }
 
@@ -238,10 +245,12 @@ static enum hf_err ask_images(struct hf_update *update, struct run *run)
   if (hf_buf_terminate(&out) != HF_OK) {
     return HF_E_INPUT;
   }
-  enum hf_err err = refresh(update, &images, HF_STORE_TRUST_IMAGE, path);
-  if (images.rotated) {
-    best_effort(hf_clock_reset(update->clock, update->store));
-  }
+  const struct hf_refresh_source source = {.transport = &update->setup->transport,
+                                           .path = path,
+                                           .key = HF_STORE_TRUST_IMAGE,
+                                           .work = update->setup->work,
+                                           .work_cap = update->setup->work_cap};
+  enum hf_err err = refresh(update, &images, &source);
   if (err != HF_OK) {
     return err;
   }

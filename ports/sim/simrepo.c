@@ -84,7 +84,7 @@ static struct hf_bytes make_root(struct simrepo *repo, uint32_t version, struct 
 
 void simrepo_init(struct simrepo *repo, int64_t now)
 {
-  *repo = (struct simrepo){.root_version = 1};
+  *repo = (struct simrepo){.root_version = 1, .director_root_version = 1};
   struct hf_key **keys[] = {&repo->root, &repo->targets, &repo->online, &repo->director, &repo->image, &repo->stranger};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     must(hf_key_new(keys[i], HF_KEY_P256), "new key");
@@ -289,4 +289,13 @@ void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now)
   repo->root_version++;
   struct hf_bytes root = make_root(repo, repo->root_version, repo->online, repo->targets, now);
   serve(world, "/repo/metadata/", "root", repo->root_version, root);
+}
+
+void simrepo_rotate_director(struct simrepo *repo, struct simworld *world, int64_t now)
+{
+  hf_key_free(repo->director);
+  must(hf_key_new(&repo->director, HF_KEY_P256), "new key");
+  repo->director_root_version++;
+  struct hf_bytes root = make_root(repo, repo->director_root_version, repo->director, repo->director, now);
+  serve(world, "/director/", "root", repo->director_root_version, root);
 }

@@ -40,7 +40,8 @@ struct simrepo {
   struct hf_image_keys image_keys;
   struct simrepo_image images[SIMREPO_IMAGES_MAX];
   int count;
-  uint32_t root_version;  /**< of the image repository; keys of `online` change with it */
+  uint32_t root_version; /**< of the image repository; keys of `online` change with it */
+  uint32_t director_root_version;
   uint32_t image_version; /**< targets, snapshot and timestamp rise together */
   uint32_t director_version;
   int64_t offline_expires; /**< image targets; 0: one year after the time of publishing */
@@ -61,5 +62,7 @@ void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now);
 void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now);
 /** New online keys in a new root of the image repository; publish again afterwards. */
 void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now);
+/** A new director key in a new root of the director repository; order again afterwards. */
+void simrepo_rotate_director(struct simrepo *repo, struct simworld *world, int64_t now);
 
 #endif

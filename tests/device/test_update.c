@@ -279,6 +279,31 @@ static void refuses_a_repeated_older_message(void **state)
   assert_int_equal(run(), HF_E_DENIED);
 }
 
+static void is_not_held_back_by_the_files_of_another_device(void **state)
+{
+  (void)state;
+  /* Signed with the director's key all of them, and far ahead of ours; then cut off after each file. */
+  uint32_t own = repo.director_version;
+  for (int i = 0; i < 5; i++) {
+    simrepo_order(&repo, &device.world, V12, "T-0002", SIMDEVICE_NOW);
+  }
+  expect_refused(HF_RULE_UPTANE_DEVICE);
+  static const char *const missing[] = {".snapshot.json", ".targets.json"};
+  device.world.fault = SIMWORLD_STATUS;
+  device.world.status = 503;
+  for (size_t i = 0; i < sizeof missing / sizeof missing[0]; i++) {
+    device.world.match = missing[i];
+    assert_int_equal(run(), HF_E_AGAIN);
+  }
+  device.world.fault = SIMWORLD_GOOD;
+  repo.director_version = own;
+  order(V11);
+  restart();
+  tell_time(SIMDEVICE_NOW);
+  assert_int_equal(run(), HF_OK);
+  assert_int_equal(progress()->state, HF_UPDATE_STAGED);
+}
+
 static void refuses_what_has_expired(void **state)
 {
   (void)state;
@@ -310,6 +335,29 @@ static void follows_a_rotation_of_the_online_keys(void **state)
   assert_int_equal(run(), HF_OK);
   assert_int_equal(progress()->state, HF_UPDATE_STAGED);
   assert_int_equal(simdevice_image_in(&device, 1), V12);
+}
+
+static void comes_back_from_a_stolen_servers_future_when_its_keys_are_replaced(void **state)
+{
+  (void)state;
+  order(V10);
+  assert_int_equal(run(), HF_OK);
+  /* As far ahead as the offline signature vouches for; kept. */
+  tell_time(SIMDEVICE_NOW + 300 * 86400);
+  restart();
+  assert_int_equal(hf_clock_put_server(&device.agent.clock, &device.agent.store, SIMDEVICE_NOW), HF_E_INPUT);
+  order(V11);
+  assert_int_equal(run(), HF_E_DENIED);
+  assert_int_equal(progress()->rule, HF_RULE_TUF_EXPIRED);
+  /* The owner replaces every online key. */
+  simrepo_rotate(&repo, &device.world, SIMDEVICE_NOW);
+  simrepo_rotate_director(&repo, &device.world, SIMDEVICE_NOW);
+  simrepo_publish(&repo, &device.world, SIMDEVICE_NOW);
+  order(V11);
+  assert_int_equal(run(), HF_E_DENIED);
+  tell_time(SIMDEVICE_NOW);
+  assert_int_equal(run(), HF_OK);
+  assert_int_equal(progress()->state, HF_UPDATE_STAGED);
 }
 
 /* ---- network ---- */
@@ -640,9 +688,11 @@ int main(void)
       TEST(refuses_endless_data),
       TEST(refuses_forged_metadata_at_every_file),
       TEST(refuses_a_repeated_older_message),
+      TEST(is_not_held_back_by_the_files_of_another_device),
       TEST(refuses_what_has_expired),
       TEST(refuses_everything_in_2100_and_comes_back),
       TEST(follows_a_rotation_of_the_online_keys),
+      TEST(comes_back_from_a_stolen_servers_future_when_its_keys_are_replaced),
       TEST(goes_on_where_the_network_broke_at_every_byte_range),
       TEST(starts_over_when_the_server_ignores_ranges),
       TEST(forgets_its_progress_before_it_starts_over),
