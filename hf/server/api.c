@@ -156,7 +156,8 @@ static enum hf_err check_body(struct hf_call *call)
     }
     return HF_OK;
   }
-  if (request->content_type.len > 0 && !is_json(request->content_type)) {
+  /* One that says nothing is what a page of another site may send without asking; "application/json" it may not. */
+  if (request->body.len > 0 && !is_json(request->content_type)) {
     hf_call_refuse(call, HF_PROBLEM_CONTENT_TYPE, "the body is not said to be JSON", "Content-Type", NULL);
     return HF_E_INPUT;
   }
@@ -247,7 +248,7 @@ static void answer(struct hf_call *call)
   }
   bool reader = call->engine->config.read_only;
   if (reader && !hf_api_reads(call->request->method, call->request->path)) {
-    hf_call_refuse(call, HF_PROBLEM_UNAVAILABLE, "the reader changes nothing", "", NULL);
+    call->reply->pass_on = true; /* who asks may do it: worth taking the body for; the engine asks again, and does it */
     return;
   }
   if (reader && call->request->method == HF_GET && hf_actor_stale(&call->who, call->request->now)) {

@@ -482,19 +482,33 @@ void hf_conn_wait(struct hf_conn *conn, uint32_t ask)
   }
 }
 
-void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload)
+/* The head said how much comes; from here on it may. */
+static void begin_body(struct hf_conn *conn, enum hf_conn_state state)
 {
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
   size_t sent = 0;
-  conn->upload = upload;
-  conn->route = HF_ROUTE_UPLOAD;
-  conn->body_got = 0;
-  conn->state = HF_CONN_UPLOAD;
+  conn->state = state;
   set_deadline(conn, HF_CONN_WINDOW_MS);
-  if (conn->request.expect_continue && conn->in_len == conn->request.head_len) {
+  if (conn->request.expect_continue && conn->in_len == conn->request.head_len && conn->request.content_length > 0) {
     /* 25 bytes into an empty socket; a client that does not get them sends anyway after a second. */
     (void)transmit(conn, (const uint8_t *)go_on, sizeof go_on - 1, &sent);
   }
+}
+
+void hf_conn_take_body(struct hf_conn *conn)
+{
+  begin_body(conn, HF_CONN_BODY);
+  if (!conn->running) {
+    conn_run(conn);
+  }
+}
+
+void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload)
+{
+  conn->upload = upload;
+  conn->route = HF_ROUTE_UPLOAD;
+  conn->body_got = 0;
+  begin_body(conn, HF_CONN_UPLOAD);
   if (!conn->running) {
     conn_run(conn);
   }
@@ -551,11 +565,7 @@ static void take_head(struct hf_conn *conn)
     hf_conn_refuse(conn, 413, "the body is longer than this route takes", "send less");
     return;
   }
-  set_deadline(conn, HF_CONN_WINDOW_MS);
-  if (conn->request.expect_continue && conn->in_len == conn->request.head_len && conn->request.content_length > 0) {
-    size_t sent = 0;
-    (void)transmit(conn, (const uint8_t *)"HTTP/1.1 100 Continue\r\n\r\n", 25, &sent);
-  }
+  begin_body(conn, HF_CONN_BODY);
 }
 
 static bool step_head(struct hf_conn *conn)

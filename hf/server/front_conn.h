@@ -47,7 +47,8 @@ enum hf_conn_route {
   HF_ROUTE_ENROL,
   HF_ROUTE_RENEW,
   HF_ROUTE_API,
-  HF_ROUTE_UPLOAD_ASK, /**< is the sender of an upload signed in? */
+  HF_ROUTE_API_ASK,    /**< may the sender of a long body send it? */
+  HF_ROUTE_UPLOAD_ASK, /**< may the sender of an upload send it? */
   HF_ROUTE_UPLOAD,
 };
 
@@ -118,6 +119,8 @@ void hf_conn_refuse_with(struct hf_conn *conn, int status, const char *what, con
 void hf_conn_send_file(struct hf_conn *conn, const struct hf_static_file *file);
 /** Wait for an answer of engine or reader. */
 void hf_conn_wait(struct hf_conn *conn, uint32_t ask);
+/** Go on reading the body of the request in hand into memory; `body_max` and `route` are set. */
+void hf_conn_take_body(struct hf_conn *conn);
 /** Go on reading an upload. */
 void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload);
 

@@ -11,6 +11,9 @@
 
 #define API "/api/v1"
 #define UPLOADS "/uploads/"
+/* A body that anybody may send. A longer one is taken only from who may make the change it is for: thousands of strangers
+ * must not each hold megabytes of ours. */
+#define ANYBODY_MAX (16u << 10)
 
 static bool begins(struct hf_bytes path, const char *with)
 {
@@ -166,26 +169,24 @@ static void pass_on(struct hf_conn *conn, struct hf_bytes ticket)
 
 /* ---- uploads ---- */
 
-/* Before a byte of an upload is taken its sender must be somebody: the reader is asked as GET /session would. What he may
- * do is decided at the end, by the engine. */
-static void upload_ask(struct hf_conn *conn)
+/* Before a byte of it is taken, its sender must be somebody who may send it: the reader judges the head alone. */
+static void ask_leave(struct hf_conn *conn, enum hf_conn_route route)
 {
   struct hf_api_request request = request_of(conn);
+  if (!refuse_long(conn, &request)) {
+    conn->route = route;
+    ask_api(conn, &request, false);
+  }
+}
+
+static void upload_ask(struct hf_conn *conn)
+{
   if (!conn->request.has_length) {
     hf_conn_refuse(conn, 411, "there is no body", "send the file, with Content-Length");
-    return;
-  }
-  if (conn->request.content_length > HF_SPOOL_FILE_MAX) {
+  } else if (conn->request.content_length > HF_SPOOL_FILE_MAX) {
     hf_conn_refuse(conn, 413, "the file is longer than 2 GiB", "split it");
-    return;
-  }
-  request.method = HF_GET;
-  request.path = HF_LIT("/session");
-  request.query = (struct hf_bytes){NULL, 0};
-  request.if_none = (struct hf_bytes){NULL, 0};
-  if (!refuse_long(conn, &request)) {
-    conn->route = HF_ROUTE_UPLOAD_ASK;
-    ask_api(conn, &request, false);
+  } else {
+    ask_leave(conn, HF_ROUTE_UPLOAD_ASK);
   }
 }
 
@@ -296,6 +297,16 @@ void hf_front_people_forget(struct hf_conn *conn)
 
 /* ---- the three calls ---- */
 
+static void api_head(struct hf_conn *conn, enum hf_method method)
+{
+  bool stranger = hf_api_reads(method, api_path(conn)); /* signing in among them */
+  conn->route = HF_ROUTE_API;
+  conn->body_max = stranger ? ANYBODY_MAX : HF_API_BODY_MAX;
+  if (conn->request.content_length > ANYBODY_MAX && conn->request.content_length <= conn->body_max) {
+    ask_leave(conn, HF_ROUTE_API_ASK);
+  }
+}
+
 void hf_front_people_head(struct hf_conn *conn)
 {
   struct hf_bytes path = conn->request.path;
@@ -316,8 +327,7 @@ void hf_front_people_head(struct hf_conn *conn)
   } else if (method == HF_PUT && begins(api_path(conn), UPLOADS)) {
     upload_ask(conn);
   } else {
-    conn->route = HF_ROUTE_API;
-    conn->body_max = HF_API_BODY_MAX;
+    api_head(conn, method);
   }
 }
 
@@ -371,8 +381,11 @@ static void answer(struct hf_conn *conn, const struct hf_msg *msg)
 
 void hf_front_people_answer(struct hf_conn *conn, const struct hf_msg *msg)
 {
-  if (conn->route == HF_ROUTE_UPLOAD_ASK && (msg->reply.pass_on || msg->reply.status == 200)) {
-    upload_begin(conn); /* pass_on: signed in, only "last used" is due; the engine notes it with the upload itself */
+  if (conn->route == HF_ROUTE_UPLOAD_ASK && msg->reply.pass_on) {
+    upload_begin(conn);
+  } else if (conn->route == HF_ROUTE_API_ASK && msg->reply.pass_on) {
+    conn->route = HF_ROUTE_API;
+    hf_conn_take_body(conn);
   } else if (msg->reply.pass_on) {
     pass_on(conn, msg->reply.body);
   } else if (!park(conn, msg->reply.status)) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hf/server/throttle.h"
 
+#include <arpa/inet.h>
 #include <string.h>
 
 #include "hf/crypto/crypto.h"
@@ -10,6 +11,17 @@ enum hf_err hf_throttle_init(struct hf_throttle *throttle)
   memset(throttle, 0, sizeof *throttle);
   throttle->tries = HF_THROTTLE_BURST;
   return hf_random(throttle->key, sizeof throttle->key);
+}
+
+/* Whom an address belongs to: an IPv6 customer has a whole /64 and could take a new address for every try. */
+static struct hf_bytes customer_of(struct hf_bytes address, uint8_t room[16])
+{
+  char text[INET6_ADDRSTRLEN] = "";
+  if (address.len == 0 || address.len >= sizeof text) {
+    return address;
+  }
+  memcpy(text, address.at, address.len);
+  return inet_pton(AF_INET6, text, room) == 1 ? hf_bytes_init(room, 8) : address;
 }
 
 static uint64_t entry_key(const struct hf_throttle *throttle, struct hf_bytes a, struct hf_bytes b)
@@ -82,16 +94,19 @@ static uint32_t bucket_wait(struct hf_throttle *throttle, int64_t now)
   return throttle->tries == 0 ? 1 : 0;
 }
 
-uint32_t hf_throttle_check(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes address, int64_t now)
+uint32_t hf_throttle_check(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes from, int64_t now)
 {
+  uint8_t room[16];
   struct hf_bytes none = {0};
+  struct hf_bytes address = customer_of(from, room);
   struct hf_throttle_entry *by_address = find(throttle->addresses, entry_key(throttle, none, address));
   struct hf_throttle_entry *by_name = find(throttle->names, entry_key(throttle, name, none));
   uint32_t wait = wait_of(by_address, HF_THROTTLE_ADDRESS_S, now);
-  if (find(throttle->known, entry_key(throttle, name, address)) == NULL) {
-    uint32_t name_wait = wait_of(by_name, HF_THROTTLE_NAME_S, now);
-    wait = name_wait > wait ? name_wait : wait;
+  if (find(throttle->known, entry_key(throttle, name, address)) != NULL) {
+    return wait; /* nor by strangers who keep the bucket empty */
   }
+  uint32_t name_wait = wait_of(by_name, HF_THROTTLE_NAME_S, now);
+  wait = name_wait > wait ? name_wait : wait;
   if (wait == 0) {
     wait = bucket_wait(throttle, now);
   }
@@ -111,10 +126,11 @@ static bool count(struct hf_throttle_entry *entry, int64_t now)
   return entry->failures == HF_THROTTLE_FREE;
 }
 
-bool hf_throttle_put(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes address, bool good,
-                     int64_t now)
+bool hf_throttle_put(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes from, bool good, int64_t now)
 {
+  uint8_t room[16];
   struct hf_bytes none = {0};
+  struct hf_bytes address = customer_of(from, room);
   uint64_t name_key = entry_key(throttle, name, none);
   uint64_t address_key = entry_key(throttle, none, address);
   if (!good) {

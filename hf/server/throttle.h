@@ -2,8 +2,8 @@
  * Slows guessing of passwords: by name, by address, and over all, in fixed memory.
  *
  * It forgets at restart, and old entries when its tables are full; what it must hold is the rate, not the record. A
- * name is never shut for its owner: an address from which the name has signed in is not held up by others' failures on
- * it.
+ * name is never shut for its owner: an address from which the name has signed in is not held up by others' failures,
+ * neither on the name nor over all. The /64 of an IPv6 address counts as one address.
  */
 #ifndef HF_SERVER_THROTTLE_H
 #define HF_SERVER_THROTTLE_H
@@ -43,13 +43,12 @@ struct hf_throttle {
 HF_MUST enum hf_err hf_throttle_init(struct hf_throttle *throttle);
 
 /**
- * May this name be tried from this address now? Takes one try out of the bucket when it may.
+ * May this name be tried from this address (as text) now? Takes one try out of the bucket when a stranger may.
  * @return 0, or how many seconds to wait. A clock that goes back never makes anybody wait longer than the maxima.
  */
-uint32_t hf_throttle_check(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes address, int64_t now);
+uint32_t hf_throttle_check(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes from, int64_t now);
 
 /** Note how it went. @return true when this failure is the one from which on waiting begins: worth an audit entry */
-bool hf_throttle_put(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes address, bool good,
-                     int64_t now);
+bool hf_throttle_put(struct hf_throttle *throttle, struct hf_bytes name, struct hf_bytes from, bool good, int64_t now);
 
 #endif

@@ -104,6 +104,35 @@ static void others_cannot_shut_an_operator_out(void **state)
   assert_int_equal(wait_of("anna", "192.0.2.7", NOW + 102), 0);
 }
 
+static void a_new_address_of_the_same_network_is_not_a_new_start(void **state)
+{
+  (void)state;
+  char address[64];
+  for (int i = 0; i < HF_THROTTLE_FREE; i++) {
+    (void)snprintf(address, sizeof address, "2001:db8:1:2:%x::1", i + 1);
+    assert_int_equal(fail_once("anna", address, NOW + i), 0);
+  }
+  assert_true(wait_of("bert", "2001:db8:1:2:ffff::9", NOW + HF_THROTTLE_FREE - 1) > 0);
+  assert_int_equal(wait_of("bert", "2001:db8:1:3::9", NOW + 10), 0);
+}
+
+static void who_signed_in_before_does_not_wait_for_strangers(void **state)
+{
+  (void)state;
+  char name[32];
+  (void)hf_throttle_put(throttle, HF_LIT("anna"), HF_LIT("192.0.2.7"), true, NOW);
+  for (int i = 0; i < 20; i++) { /* the shared bucket is kept empty */
+    (void)snprintf(name, sizeof name, "stranger-%d", i);
+    (void)fail_once(name, name, NOW);
+  }
+  assert_true(wait_of("bert", "203.0.113.9", NOW) > 0);
+  assert_int_equal(wait_of("anna", "192.0.2.7", NOW), 0);
+  for (int i = 0; i < HF_THROTTLE_FREE; i++) { /* its own wrong passwords count as ever */
+    assert_int_equal(fail_once("anna", "192.0.2.7", NOW), 0);
+  }
+  assert_true(wait_of("anna", "192.0.2.7", NOW) > 0);
+}
+
 static void the_rate_over_all_is_bounded(void **state)
 {
   (void)state;
@@ -166,6 +195,8 @@ int main(void)
       ONE(one_name_is_slowed_from_many_addresses),
       ONE(many_names_are_slowed_from_one_address),
       ONE(others_cannot_shut_an_operator_out),
+      ONE(a_new_address_of_the_same_network_is_not_a_new_start),
+      ONE(who_signed_in_before_does_not_wait_for_strangers),
       ONE(the_rate_over_all_is_bounded),
       ONE(memory_is_fixed_and_the_newest_are_remembered),
       ONE(a_clock_that_jumps_locks_nobody_out_for_long),
