@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -82,13 +83,16 @@ static void serve(struct courier *courier, const struct hf_msg *msg)
   json_t *root = json_loadb((const char *)msg->post.json.at, msg->post.json.len, JSON_REJECT_DUPLICATES, NULL);
   json_int_t number = 0;
   const char *url = NULL;
-  const char *body = NULL;
-  if (root != NULL && json_unpack(root, "{s:I, s:s, s:s}", "id", &number, "url", &url, "body", &body) == 0) {
+  json_t *body = NULL; /* a value, sent as it is */
+  char *text = NULL;
+  if (root != NULL && json_unpack(root, "{s:I, s:s, s:o}", "id", &number, "url", &url, "body", &body) == 0) {
+    text = json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
     answer.posted.number = (uint64_t)number;
-    answer.posted.delivered = deliver(courier, url, body);
+    answer.posted.delivered = text != NULL && deliver(courier, url, text);
   } else {
     fprintf(stderr, "courier: a message of the engine has another form than {id,url,body}\n");
   }
+  free(text);
   json_decref(root);
   (void)(hf_link_put(&courier->engine.link, &answer) == HF_OK); /* a lost word means one more delivery, never a lost one */
   hf_child_link_flush(&courier->engine);

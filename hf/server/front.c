@@ -4,8 +4,10 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <openssl/err.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +26,8 @@
 #define TICK_MS 250
 /* After STOP: requests in hand may take this long. */
 #define DRAIN_MS 5000
+/* Failed handshakes logged in a second: enough to see what is wrong, too few to fill a disk. */
+#define SHAKE_LOG_MAX 5
 /* Files that are no connection. */
 #define FILES_RESERVED 64
 
@@ -55,9 +59,12 @@ static void flush_log(struct hf_front *front)
 {
   size_t done = 0;
   while (done < front->log_len) {
-    ssize_t n = write(STDERR_FILENO, front->log + done, front->log_len - done);
+    /* A log that nobody reads must not stop the service: a pipe that is ready takes PIPE_BUF bytes without waiting. */
+    struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+    size_t piece = front->log_len - done < PIPE_BUF ? front->log_len - done : PIPE_BUF;
+    ssize_t n = poll(&ready, 1, 0) == 1 ? write(STDERR_FILENO, front->log + done, piece) : -1;
     if (n <= 0) {
-      break; /* nobody reads the log: that must not stop the service */
+      break;
     }
     done += (size_t)n;
   }
@@ -83,6 +90,23 @@ void hf_front_log(struct hf_front *front, const struct hf_conn *conn)
                    conn->status, (unsigned long long)conn->sent, (long long)(hf_child_now_ms() - conn->began_ms),
                    conn->identity.present ? conn->identity.device : "-");
   front->log_len += n > 0 && (size_t)n < sizeof front->log - front->log_len ? (size_t)n : 0;
+}
+
+void hf_front_log_handshake(struct hf_front *front, const struct hf_conn *conn, const char *reason)
+{
+  int64_t now = hf_child_now();
+  if (front->shake_log_s != now) {
+    front->shake_log_s = now;
+    front->shake_log_left = SHAKE_LOG_MAX;
+  }
+  if (front->shake_log_left == 0 || sizeof front->log - front->log_len < 512) {
+    return;
+  }
+  front->shake_log_left--;
+  int n = snprintf(front->log + front->log_len, sizeof front->log - front->log_len, "front%u %s %s handshake failed: %s\n",
+                   front->child->number, conn->devices ? "devices" : "people", conn->address,
+                   reason == NULL ? "the client went away" : reason);
+  front->log_len += n > 0 ? (size_t)n : 0;
 }
 
 /* ---- accepting ---- */
@@ -111,14 +135,12 @@ static void write_address(char out[46], const struct sockaddr_storage *from)
   }
 }
 
-/* The oldest connection that nobody would miss: first unfinished handshakes, then idle ones. */
+/* A connection that nobody would miss: the oldest unfinished handshake, else one between two requests. */
 static bool make_room(struct hf_front *front, bool handshakes_only)
 {
-  struct hf_conn *victim = NULL;
-  for (struct hf_conn *conn = front->newest; conn != NULL; conn = conn->next) {
-    if (conn->state == HF_CONN_HANDSHAKE || (!handshakes_only && hf_conn_idle(conn))) {
-      victim = conn; /* the last one found is the oldest */
-    }
+  struct hf_conn *victim = front->shake_oldest;
+  for (struct hf_conn *conn = front->newest; victim == NULL && !handshakes_only && conn != NULL; conn = conn->next) {
+    victim = hf_conn_idle(conn) ? conn : NULL; /* any: all of them have said what they had to say */
   }
   if (victim != NULL) {
     hf_conn_close(victim);

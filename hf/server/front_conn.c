@@ -175,6 +175,39 @@ static void link_out(struct hf_conn *conn)
   front->address_count[conn->address_slot]--;
 }
 
+static void enter_handshake(struct hf_conn *conn)
+{
+  struct hf_front *front = conn->front;
+  conn->state = HF_CONN_HANDSHAKE;
+  conn->shake_older = front->shake_newest;
+  if (front->shake_newest != NULL) {
+    front->shake_newest->shake_newer = conn;
+  } else {
+    front->shake_oldest = conn;
+  }
+  front->shake_newest = conn;
+  front->handshake_count++;
+}
+
+static void leave_handshake(struct hf_conn *conn)
+{
+  struct hf_front *front = conn->front;
+  if (conn->state != HF_CONN_HANDSHAKE) {
+    return;
+  }
+  if (conn->shake_older != NULL) {
+    conn->shake_older->shake_newer = conn->shake_newer;
+  } else {
+    front->shake_oldest = conn->shake_newer;
+  }
+  if (conn->shake_newer != NULL) {
+    conn->shake_newer->shake_older = conn->shake_older;
+  } else {
+    front->shake_newest = conn->shake_older;
+  }
+  front->handshake_count--;
+}
+
 void hf_conn_open(struct hf_front *front, int fd, bool devices, const char *address, unsigned address_slot)
 {
   struct hf_conn *conn = calloc(1, sizeof *conn);
@@ -192,8 +225,7 @@ void hf_conn_open(struct hf_front *front, int fd, bool devices, const char *addr
   link_in(front, conn);
   bool tls = devices || front->child->setup->people_tls;
   if (tls) {
-    conn->state = HF_CONN_HANDSHAKE;
-    front->handshake_count++;
+    enter_handshake(conn);
     conn->ssl = SSL_new(devices ? front->tls.devices : front->tls.people);
     if (conn->ssl == NULL || SSL_set_fd(conn->ssl, fd) != 1) {
       hf_conn_close(conn);
@@ -222,13 +254,6 @@ static void drop_request(struct hf_conn *conn)
   conn->out = NULL;
   conn->out_from = conn->out_to = 0;
   conn->route = HF_ROUTE_NONE;
-}
-
-static void leave_handshake(struct hf_conn *conn)
-{
-  if (conn->state == HF_CONN_HANDSHAKE) {
-    conn->front->handshake_count--;
-  }
 }
 
 void hf_conn_close(struct hf_conn *conn)
@@ -525,7 +550,9 @@ static bool step_handshake(struct hf_conn *conn)
 {
   int rc = SSL_do_handshake(conn->ssl);
   if (rc != 1) {
+    unsigned long code = ERR_peek_last_error();
     if (tls_outcome(conn, rc) == IO_CLOSED) {
+      hf_front_log_handshake(conn->front, conn, code == 0 ? NULL : ERR_reason_error_string(code));
       hf_conn_close(conn);
     }
     return false;

@@ -55,6 +55,7 @@ enum hf_conn_route {
 struct hf_conn {
   struct hf_conn *next, *prev; /**< all of the process, newest first */
   struct hf_conn *parked_next; /**< waiting for a change */
+  struct hf_conn *shake_older, *shake_newer; /**< unfinished handshakes, by age */
   struct hf_front *front;
   bool devices; /**< which listener */
   bool read_on, write_on;

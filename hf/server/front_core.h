@@ -26,6 +26,7 @@ struct hf_front {
   struct hf_front_asks asks;
   struct hf_conn *newest;
   struct hf_conn *parked;
+  struct hf_conn *shake_oldest, *shake_newest;
   size_t conn_count;
   size_t handshake_count;
   size_t conn_max;
@@ -44,12 +45,16 @@ struct hf_front {
   int64_t date_s;
   uint8_t *cacerts;  /**< reply of /cacerts */
   size_t cacerts_len;
+  int64_t shake_log_s;     /**< the second that `shake_log_left` is about */
+  unsigned shake_log_left; /**< failed handshakes that may still be logged in it */
   char log[8192];    /**< access log lines that wait */
   size_t log_len;
 };
 
 /** One line of the access log: process, listener, address, method, path, status, bytes, milliseconds, device. */
 void hf_front_log(struct hf_front *front, const struct hf_conn *conn);
+/** One line about a handshake that failed; a few a second at most. `reason` borrows; NULL: the client went away. */
+void hf_front_log_handshake(struct hf_front *front, const struct hf_conn *conn, const char *reason);
 
 /* What the listeners' nouns implement, and front_conn calls: */
 

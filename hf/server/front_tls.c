@@ -39,6 +39,20 @@ static enum hf_err load_certificate(X509 **cert, const char *server_dir, const c
   return *cert != NULL ? HF_OK : complain(HF_E_INPUT, path, "not a certificate in PEM");
 }
 
+/* A server whose clock is wrong would sign metadata that nobody believes, or that never ends. */
+static enum hf_err check_clock(const X509 *server, const char *server_dir)
+{
+  char path[PATH_MAX + 32];
+  (void)snprintf(path, sizeof path, "%s/tls/server.crt", server_dir);
+  if (X509_cmp_current_time(X509_get0_notBefore(server)) >= 0) {
+    return complain(HF_E_STATE, path, "the certificate begins in the future; set the clock of this computer");
+  }
+  if (X509_cmp_current_time(X509_get0_notAfter(server)) <= 0) {
+    return complain(HF_E_STATE, path, "the certificate has ended; if the clock of this computer is right, make a new one");
+  }
+  return HF_OK;
+}
+
 /* Dates are left to hf_front_device; everything else about the certificate must be right. */
 static int on_verify(int good, X509_STORE_CTX *ctx)
 {
@@ -107,6 +121,7 @@ enum hf_err hf_front_tls_open(struct hf_front_tls *tls, const struct hf_setup *s
 {
   *tls = (struct hf_front_tls){0};
   enum hf_err err = load_certificate(&tls->server, setup->server_dir, "server.crt");
+  err = err == HF_OK ? check_clock(tls->server, setup->server_dir) : err;
   err = err == HF_OK ? load_certificate(&tls->device_ca, setup->server_dir, "device-ca.crt") : err;
   err = err == HF_OK ? load_certificate(&tls->factory_ca, setup->server_dir, "factory-ca.crt") : err;
   err = err == HF_OK ? open_devices(tls, setup) : err;

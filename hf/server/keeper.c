@@ -160,6 +160,7 @@ static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int
   (void)signal(SIGINT, SIG_IGN);
   (void)signal(SIGTERM, SIG_IGN);
   (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not a reason to die */
   (void)sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
   hf_sandbox_close_others(keep, 3);
   hf_setup_clear(setup, slot->process);

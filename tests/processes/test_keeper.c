@@ -7,11 +7,15 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -109,6 +113,198 @@ static void an_unnarrowed_server_says_so(void **state)
   assert_int_equal(health(), 200);
   response.body[response.body_len] = 0;
   assert_non_null(strstr((const char *)response.body, "\"sandboxed\":false"));
+}
+
+static void people_from_outside_get_tls_and_only_our_own_names(void **state)
+{
+  (void)state;
+  static const struct {
+    const char *host;
+    int status;
+  } rows[] = {{"localhost", 200}, {"127.0.0.1:8443", 200}, {"[::1]", 200}, {"evil.example", 421}, {"localhost.evil.example", 421}};
+  const char *const extra[4] = {"--people", "0.0.0.0:0", NULL};
+  world_start(&world, extra);
+  for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    struct client client;
+    char text[256];
+    client_people_tls(&client, &world);
+    int n = snprintf(text, sizeof text, "GET /api/v1/health HTTP/1.1\r\nHost: %s\r\n\r\n", rows[i].host);
+    assert_true(client_send(&client, text, (size_t)n));
+    assert_true(client_receive(&client, &response, false));
+    if (response.status != rows[i].status) {
+      fail_msg("%s: %d", rows[i].host, response.status);
+    }
+    client_close(&client);
+  }
+  struct client plain;
+  client_people(&plain, &world); /* no plain HTTP from outside */
+  assert_int_equal(client_ask(&plain, &response, "GET", "/", "", (struct hf_bytes){NULL, 0}), 0);
+  client_close(&plain);
+}
+
+/* A device that checks in all the time, one new event each time, and remembers what the server said was on its disk. */
+struct walker {
+  struct device device;
+  struct client client;
+  bool connected;
+  uint32_t sent;
+  uint32_t acknowledged;
+  unsigned failures;
+};
+
+static bool walk_once(struct walker *walker, uint32_t event)
+{
+  uint8_t room[HF_CHECKIN_MAX];
+  struct hf_checkin_answer answer;
+  if (!walker->connected) {
+    if (!client_try(&walker->client, &world, &walker->device)) {
+      client_close(&walker->client);
+      return false;
+    }
+    walker->connected = true;
+  }
+  size_t len = checkin_body(room, sizeof room, walker->sent + 1, event);
+  int status = client_ask(&walker->client, &response, "POST", "/v1/checkin", "", hf_bytes_init(room, len));
+  if (status == 0) {
+    client_close(&walker->client);
+    walker->connected = false;
+  }
+  if (status != 200) {
+    return false;
+  }
+  assert_int_equal(hf_checkin_answer_parse(&answer, hf_bytes_init(response.body, response.body_len), NULL), HF_OK);
+  assert_true(answer.has_events_to);
+  assert_true(answer.events_to >= walker->acknowledged);
+  walker->acknowledged = answer.events_to;
+  return true;
+}
+
+static void walk(struct walker *walker)
+{
+  if (walk_once(walker, walker->sent + 1)) {
+    walker->sent++;
+  } else {
+    walker->failures++;
+    nap(20);
+  }
+}
+
+static void walk_until_it_works(struct walker *walker)
+{
+  uint32_t before = walker->sent;
+  for (int turn = 0; turn < 500 && walker->sent == before; turn++) {
+    walk(walker);
+  }
+  assert_true(walker->sent > before);
+}
+
+static void walker_open(struct walker *walker)
+{
+  memset(walker, 0, sizeof *walker);
+  assert_int_equal(world_api(&world, &response, "POST", "/api/v1/products",
+                             "{\"name\":\"lamp\",\"title\":\"Lamp\",\"hardware\":[\"lamp-a\"]}"),
+                   201);
+  device_open(&walker->device, "walker");
+  device_enrol(&walker->device, &world);
+}
+
+static void walker_close(struct walker *walker)
+{
+  if (walker->connected) {
+    client_close(&walker->client);
+  }
+  device_close(&walker->device);
+}
+
+/* ---- webhooks ---- */
+
+/* Take one request on a listening socket, answer it, and give back what it said. */
+static bool receive_hook(int listener, const char *answer, char *said, size_t cap)
+{
+  struct pollfd watch = {.fd = listener, .events = POLLIN};
+  if (poll(&watch, 1, 10000) != 1) {
+    return false;
+  }
+  int fd = accept(listener, NULL, NULL);
+  size_t len = 0;
+  struct timeval patience = {.tv_sec = 2};
+  (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
+  while (len + 1 < cap) {
+    ssize_t n = recv(fd, said + len, cap - 1 - len, 0);
+    len += n > 0 ? (size_t)n : 0;
+    said[len] = '\0';
+    const char *body = strstr(said, "\r\n\r\n");
+    if (n <= 0 || (body != NULL && strchr(body, '}') != NULL)) {
+      break;
+    }
+  }
+  (void)send(fd, answer, strlen(answer), MSG_NOSIGNAL);
+  (void)close(fd);
+  return true;
+}
+
+static void webhooks_are_delivered_by_courier_and_redirects_are_not_followed(void **state)
+{
+  (void)state;
+  char json[512];
+  char said[8192];
+  struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t len = sizeof at;
+  int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  assert_int_equal(bind(listener, (const struct sockaddr *)&at, sizeof at), 0);
+  assert_int_equal(listen(listener, 8), 0);
+  assert_int_equal(getsockname(listener, (struct sockaddr *)&at, &len), 0);
+  struct walker walker;
+  world_start(&world, NULL);
+  walker_open(&walker);
+  walk_until_it_works(&walker);
+  (void)snprintf(json, sizeof json,
+                 "{\"checkin_interval_s\":1800,\"rollout_interval_s\":300,\"silent_after_s\":0,\"postpone_max_s\":604800,"
+                 "\"security_deadline_s\":259200,\"certificate_life_s\":7776000,\"webhook\":\"http://localhost:%u/hook\"}",
+                 ntohs(at.sin_port));
+  int status = world_api(&world, &response, "PUT", "/api/v1/settings", json);
+  if (status != 200) {
+    fail_msg("settings: %d %.*s", status, (int)response.body_len, (const char *)response.body);
+  }
+  assert_int_equal(world_api(&world, &response, "POST", "/api/v1/devices/walker/block", "{\"reason\":\"lost\"}"), 200);
+  /* A redirect to somewhere else is no delivery: the message comes again, to the address it was meant for. */
+  assert_true(receive_hook(listener, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", said, sizeof said));
+  assert_non_null(strstr(said, "POST /hook HTTP/1.1"));
+  assert_non_null(strstr(said, "application/json"));
+  const char *body = strstr(said, "\r\n\r\n{");
+  assert_non_null(body);
+  assert_non_null(strstr(body, "device.blocked"));
+  assert_non_null(strstr(body, "walker"));
+  (void)close(listener);
+  walker_close(&walker);
+}
+
+/* ---- a full disk ---- */
+
+static void a_full_disk_is_an_answer_not_an_end(void **state)
+{
+  (void)state;
+  enum { SIZE = 2 << 20 };
+  char fields[512];
+  struct client client;
+  world.file_limit = 1 << 20;
+  world_start(&world, NULL);
+  uint8_t *bytes = calloc(1, SIZE);
+  assert_non_null(bytes);
+  (void)snprintf(fields, sizeof fields, "Authorization: Bearer %s\r\n", world.token);
+  client_people(&client, &world);
+  (void)client_ask(&client, &response, "PUT", "/api/v1/uploads/00", fields, hf_bytes_init(bytes, SIZE));
+  if (response.status == 0) {
+    (void)client_receive(&client, &response, false); /* it answered before all was sent */
+  }
+  assert_int_equal(response.status, 507);
+  client_close(&client);
+  free(bytes);
+  assert_int_equal(health(), 200);
+  world.file_limit = 0;
+  char errors[8192];
+  world_errors(&world, errors, sizeof errors);
+  assert_null(strstr(errors, "was ended by"));
 }
 
 /* ---- what cannot start says what, where and what to do ---- */
@@ -220,80 +416,6 @@ static void when_keeper_dies_nobody_is_left(void **state)
     nap(50);
   }
   assert_false(left);
-}
-
-/* A device that checks in all the time, one new event each time, and remembers what the server said was on its disk. */
-struct walker {
-  struct device device;
-  struct client client;
-  bool connected;
-  uint32_t sent;
-  uint32_t acknowledged;
-  unsigned failures;
-};
-
-static bool walk_once(struct walker *walker, uint32_t event)
-{
-  uint8_t room[HF_CHECKIN_MAX];
-  struct hf_checkin_answer answer;
-  if (!walker->connected) {
-    if (!client_try(&walker->client, &world, &walker->device)) {
-      client_close(&walker->client);
-      return false;
-    }
-    walker->connected = true;
-  }
-  size_t len = checkin_body(room, sizeof room, walker->sent + 1, event);
-  int status = client_ask(&walker->client, &response, "POST", "/v1/checkin", "", hf_bytes_init(room, len));
-  if (status == 0) {
-    client_close(&walker->client);
-    walker->connected = false;
-  }
-  if (status != 200) {
-    return false;
-  }
-  assert_int_equal(hf_checkin_answer_parse(&answer, hf_bytes_init(response.body, response.body_len), NULL), HF_OK);
-  assert_true(answer.has_events_to);
-  assert_true(answer.events_to >= walker->acknowledged);
-  walker->acknowledged = answer.events_to;
-  return true;
-}
-
-static void walk(struct walker *walker)
-{
-  if (walk_once(walker, walker->sent + 1)) {
-    walker->sent++;
-  } else {
-    walker->failures++;
-    nap(20);
-  }
-}
-
-static void walk_until_it_works(struct walker *walker)
-{
-  uint32_t before = walker->sent;
-  for (int turn = 0; turn < 500 && walker->sent == before; turn++) {
-    walk(walker);
-  }
-  assert_true(walker->sent > before);
-}
-
-static void walker_open(struct walker *walker)
-{
-  memset(walker, 0, sizeof *walker);
-  assert_int_equal(world_api(&world, &response, "POST", "/api/v1/products",
-                             "{\"name\":\"lamp\",\"title\":\"Lamp\",\"hardware\":[\"lamp-a\"]}"),
-                   201);
-  device_open(&walker->device, "walker");
-  device_enrol(&walker->device, &world);
-}
-
-static void walker_close(struct walker *walker)
-{
-  if (walker->connected) {
-    client_close(&walker->client);
-  }
-  device_close(&walker->device);
 }
 
 /* What the database knows of the walker's events. */
@@ -412,6 +534,9 @@ int main(void)
       cmocka_unit_test_setup_teardown(is_ready_within_a_second_and_stops_when_asked, set_up, tear_down),
       cmocka_unit_test_setup_teardown(tells_the_service_manager, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_unnarrowed_server_says_so, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(people_from_outside_get_tls_and_only_our_own_names, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(webhooks_are_delivered_by_courier_and_redirects_are_not_followed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(a_full_disk_is_an_answer_not_an_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_port_in_use_is_named, set_up, tear_down),
       cmocka_unit_test_setup_teardown(two_servers_never_share_a_workspace, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_workspace_that_is_none_or_newer_or_damaged_is_refused, set_up, tear_down),

@@ -18,6 +18,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/time.h>
@@ -35,7 +36,7 @@
 /* ---- programs ---- */
 
 /* Run `holdfast` with these arguments; standard output and error go where said. */
-static pid_t launch(const char *const *args, int out, int err)
+static pid_t launch(const char *const *args, int out, int err, size_t file_limit)
 {
   pid_t pid = fork();
   assert_true(pid >= 0);
@@ -48,6 +49,10 @@ static pid_t launch(const char *const *args, int out, int err)
     argv[count] = NULL;
     (void)dup2(out, STDOUT_FILENO);
     (void)dup2(err, STDERR_FILENO);
+    struct rlimit limit = {.rlim_cur = file_limit, .rlim_max = file_limit};
+    if (file_limit != 0 && setrlimit(RLIMIT_FSIZE, &limit) != 0) {
+      _exit(126);
+    }
     (void)setenv("HOLDFAST_PASSPHRASE", "correct horse battery", 1);
     execv(HOLDFAST_PROGRAM, argv);
     _exit(127);
@@ -117,7 +122,7 @@ void world_open(struct world *world)
   const char *args[] = {"holdfast",    "init",     world->dir,    "--org", "Acme", "--devices", "127.0.0.1:0",
                         "--people",    "127.0.0.1:0", NULL};
   int null = open("/dev/null", O_RDWR);
-  assert_int_equal(wait_for(launch(args, null, STDERR_FILENO)), 0);
+  assert_int_equal(wait_for(launch(args, null, STDERR_FILENO, 0)), 0);
   (void)close(null);
   read_token(world);
   make_expired(world);
@@ -143,23 +148,25 @@ void world_close(struct world *world)
 
 /* ---- the server ---- */
 
-static pid_t start_serve(const char *dir, const char *const extra[4], int out, int err)
+static pid_t start_serve(const char *dir, const char *const extra[4], int out, int err, size_t file_limit)
 {
   const char *args[ARGS_MAX] = {"holdfast", "serve", dir};
   size_t count = 3;
   for (size_t i = 0; extra != NULL && i < 4 && extra[i] != NULL; i++) {
     args[count++] = extra[i];
   }
-  return launch(args, out, err);
+  return launch(args, out, err, file_limit);
 }
 
 static uint16_t port_after(const char *line, const char *word)
 {
   const char *at = strstr(line, word);
   assert_non_null(at);
-  at = strstr(at, "127.0.0.1:");
+  at = strstr(at, ".0.");
   assert_non_null(at);
-  return (uint16_t)strtoul(at + strlen("127.0.0.1:"), NULL, 10);
+  at = strchr(at, ':');
+  assert_non_null(at);
+  return (uint16_t)strtoul(at + 1, NULL, 10);
 }
 
 void world_start(struct world *world, const char *const extra[4])
@@ -174,7 +181,7 @@ void world_start(struct world *world, const char *const extra[4])
   struct timespec begun;
   struct timespec ended;
   (void)clock_gettime(CLOCK_MONOTONIC, &begun);
-  world->server = start_serve(world->dir, extra, out[1], fileno(world->errors));
+  world->server = start_serve(world->dir, extra, out[1], fileno(world->errors), world->file_limit);
   (void)close(out[1]);
   FILE *said = fdopen(out[0], "r");
   if (fgets(line, sizeof line, said) == NULL) {
@@ -194,7 +201,7 @@ int world_try(const char *dir, const char *const extra[4], char *said, size_t ca
   FILE *errors = tmpfile();
   int null = open("/dev/null", O_RDWR | O_CLOEXEC);
   assert_non_null(errors);
-  int status = wait_for(start_serve(dir, extra, null, fileno(errors)));
+  int status = wait_for(start_serve(dir, extra, null, fileno(errors), 0));
   (void)close(null);
   rewind(errors);
   size_t len = fread(said, 1, cap - 1, errors);
@@ -257,7 +264,7 @@ int connect_to(uint16_t port)
   return fd;
 }
 
-bool client_try(struct client *client, const struct world *world, const struct device *device)
+static bool client_tls(struct client *client, const struct world *world, const struct device *device, uint16_t port)
 {
   char ca[128];
   memset(client, 0, sizeof *client);
@@ -270,9 +277,19 @@ bool client_try(struct client *client, const struct world *world, const struct d
     assert_int_equal(SSL_CTX_use_PrivateKey(client->ctx, device->key), 1);
   }
   client->ssl = SSL_new(client->ctx);
-  client->fd = connect_to(world->devices);
+  client->fd = connect_to(port);
   assert_int_equal(SSL_set_fd(client->ssl, client->fd), 1);
   return SSL_connect(client->ssl) == 1;
+}
+
+bool client_try(struct client *client, const struct world *world, const struct device *device)
+{
+  return client_tls(client, world, device, world->devices);
+}
+
+void client_people_tls(struct client *client, const struct world *world)
+{
+  assert_true(client_tls(client, world, NULL, world->people));
 }
 
 void client_open(struct client *client, const struct world *world, const struct device *device)

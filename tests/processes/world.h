@@ -20,6 +20,7 @@ struct world {
   uint16_t devices;
   uint16_t people;
   double ready_s;
+  size_t file_limit; /* no file of the server may grow beyond it; 0: none. The nearest thing to a full disk without root */
   EVP_PKEY *expired_key;
   X509 *expired_cert;
 };
@@ -66,6 +67,8 @@ void client_open(struct client *client, const struct world *world, const struct 
 /* The same, but a refusal is an answer: false. */
 bool client_try(struct client *client, const struct world *world, const struct device *device);
 void client_people(struct client *client, const struct world *world);
+/* The same when people's listener speaks TLS. */
+void client_people_tls(struct client *client, const struct world *world);
 void client_close(struct client *client);
 /* Send bytes as they are. */
 bool client_send(struct client *client, const void *at, size_t len);
