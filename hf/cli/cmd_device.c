@@ -170,8 +170,10 @@ int hf_cmd_device_timeline(const struct hf_call *call)
 
 static void print_blocked(const json_t *device)
 {
-  printf("%s is %s.\n", hf_member(device, "id"),
-         json_is_true(json_object_get(device, "blocked")) ? "blocked: its next request is refused" : "let in again");
+  bool blocked = json_is_true(json_object_get(device, "blocked"));
+  hf_print_clean(stdout, hf_say("%s is %s.", hf_member(device, "id"),
+                                blocked ? "blocked: its next request is refused" : "let in again"));
+  putchar('\n');
 }
 
 static int change(const struct hf_call *call, const char *verb)

@@ -64,10 +64,13 @@ static const char *deadline_get(const struct hf_call *call, enum hf_err *err)
 
 static void print_started(const json_t *rollout)
 {
-  printf("Rollout %s of %s %s is %s: %s devices in %s waves.\n", hf_member(rollout, "id"),
-         hf_member(rollout, "product"), hf_member(rollout, "version"), hf_member(rollout, "state"),
-         hf_member(rollout, "devices"), hf_member(rollout, "waves"));
-  printf("Follow it: holdfast rollout show %s --watch\n", hf_member(rollout, "id"));
+  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s: %s devices in %s waves.", hf_member(rollout, "id"),
+                                hf_member(rollout, "product"), hf_member(rollout, "version"),
+                                hf_member(rollout, "state"), hf_member(rollout, "devices"),
+                                hf_member(rollout, "waves")));
+  fputs("\nFollow it: holdfast rollout show ", stdout);
+  hf_print_clean(stdout, hf_member(rollout, "id"));
+  puts(" --watch");
 }
 
 int hf_cmd_rollout_start(const struct hf_call *call)
@@ -273,8 +276,9 @@ int hf_cmd_rollout_show(const struct hf_call *call)
 
 static void print_steered(const json_t *rollout)
 {
-  printf("Rollout %s of %s %s is %s.\n", hf_member(rollout, "id"), hf_member(rollout, "product"),
-         hf_member(rollout, "version"), hf_member(rollout, "state"));
+  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s.", hf_member(rollout, "id"), hf_member(rollout, "product"),
+                                hf_member(rollout, "version"), hf_member(rollout, "state")));
+  putchar('\n');
 }
 
 static int steer(const struct hf_call *call, const char *verb)

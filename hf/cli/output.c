@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "hf/base/assert.h"
 #include "hf/cli/cli.h"
@@ -23,7 +24,8 @@ int hf_exit_of(enum hf_err err)
 void hf_output_json(json_t *value)
 {
   HF_ASSERT(value != NULL);
-  (void)json_dumpf(value, stdout, JSON_INDENT(2));
+  /* On a terminal only ASCII: JSON leaves the control characters from U+007F to U+009F as they are. */
+  (void)json_dumpf(value, stdout, JSON_INDENT(2) | (isatty(STDOUT_FILENO) ? JSON_ENSURE_ASCII : 0));
   putchar('\n');
   json_decref(value);
 }

@@ -41,21 +41,27 @@ const char *hf_tone(FILE *file, enum hf_tone tone)
   return wanted && isatty(fileno(file)) ? sequences[tone] : "";
 }
 
-/* C1 controls are two bytes in UTF-8, 0xc2 0x80..0x9f; they move cursors too. */
-static bool control_at(const unsigned char *at)
+/* Bytes of the control character that starts here; 0: none does. C1 controls (0xc2 0x80..0x9f) move cursors too, and what
+ * overrides the direction of writing (U+202A to U+202E, U+2066 to U+2069) shows another name than there is. */
+static size_t control_at(const unsigned char *at)
 {
-  return at[0] < 0x20 || at[0] == 0x7f || (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0);
+  if (at[0] < 0x20 || at[0] == 0x7f) {
+    return 1;
+  }
+  if (at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0) {
+    return 2;
+  }
+  bool turns = at[0] == 0xe2 && ((at[1] == 0x80 && at[2] >= 0xaa && at[2] <= 0xae) ||
+                                 (at[1] == 0x81 && at[2] >= 0xa6 && at[2] <= 0xa9));
+  return turns ? 3 : 0;
 }
 
 void hf_print_clean(FILE *file, const char *text)
 {
-  for (const unsigned char *at = (const unsigned char *)text; *at != 0; at++) {
-    if (!control_at(at)) {
-      (void)fputc(*at, file);
-      continue;
-    }
-    (void)fputc('?', file);
-    at += *at == 0xc2;
+  for (const unsigned char *at = (const unsigned char *)(text == NULL ? "-" : text); *at != 0; at++) {
+    size_t control = control_at(at);
+    (void)fputc(control == 0 ? *at : '?', file);
+    at += control == 0 ? 0 : control - 1;
   }
 }
 

@@ -11,8 +11,8 @@
 
 #define API "/api/v1"
 #define UPLOADS "/uploads/"
-/* A body that anybody may send. A longer one is taken only from who may make the change it is for: thousands of strangers
- * must not each hold megabytes of ours. */
+/* A body that anybody may send. A longer one is taken only from who may make the change it is for: thousands of
+ * strangers must not each hold megabytes of ours. */
 #define ANYBODY_MAX (16u << 10)
 
 static bool begins(struct hf_bytes path, const char *with)

@@ -87,6 +87,19 @@ static enum hf_err upload_move(const char *to, const char *from, uint64_t length
   return err;
 }
 
+static enum hf_err upload_audit(struct hf_engine *engine, const struct hf_act *act, const uint8_t sha256[32],
+                                uint64_t length)
+{
+  uint8_t subject_room[2 * HF_SHA256_LEN];
+  uint8_t detail_room[32];
+  struct hf_buf subject = hf_buf_init(subject_room, sizeof subject_room);
+  struct hf_buf detail = hf_buf_init(detail_room, sizeof detail_room);
+  hf_hex_put(&subject, hf_bytes_init(sha256, HF_SHA256_LEN));
+  hf_buf_put_uint(&detail, length);
+  hf_buf_put_text(&detail, " bytes");
+  return hf_auditlog_put(engine, act, "upload.put", hf_buf_bytes(&subject), hf_buf_bytes(&detail));
+}
+
 enum hf_err hf_upload_put(struct hf_engine *engine, const struct hf_act *act, struct hf_bytes spool,
                           const uint8_t sha256[32], uint64_t length)
 {
@@ -114,7 +127,7 @@ enum hf_err hf_upload_put(struct hf_engine *engine, const struct hf_act *act, st
   hf_stmt_put_int(stmt, (int64_t)length);
   hf_stmt_put_int(stmt, act->now);
   err = hf_stmt_run(stmt);
-  return err == HF_OK ? HF_OK : hf_engine_poison(engine, err);
+  return err == HF_OK ? upload_audit(engine, act, sha256, length) : hf_engine_poison(engine, err);
 }
 
 /* Is it there with this length? A length of 0 asks for any. */

@@ -54,6 +54,10 @@ static void answer_by_path(struct fake_reply *reply, const struct fake_request *
     fake_say(reply, right ? 200 : 400, "{\"id\":\"d\",\"blocked\":true}");
     return;
   }
+  if (strncmp(request->line, "POST /api/v1/", 13) == 0) {
+    fake_say(reply, 200, "{\"id\":\"\\u001b]0;evil\\u0007\",\"product\":\"\\u001b[2J\",\"version\":\"\\u009b2J\\u202e\\u2066\",\"blocked\":true}");
+    return;
+  }
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
     if (strcmp(request->line, table[i].line) == 0) {
       fake_say(reply, table[i].status, table[i].body);
@@ -108,6 +112,24 @@ static void names_are_encoded_and_bodies_are_json(void **state)
   assert_says(run->out, "d is blocked");
   assert_int_equal(clirun(run, "device", "block", "d", "--reason", "\xff", AT_SERVER), HF_EXIT_USAGE);
   assert_says(run->err, "the reason is no text");
+}
+
+/* A hostile server answers a change: nothing of it moves the cursor, and what is missing is no crash. */
+static void what_a_change_is_answered_with_is_cleaned_too(void **state)
+{
+  static const char *const cases[][5] = {{"device", "block", "e", "--reason", "x"},
+                                         {"device", "unblock", "e", "--reason", "x"},
+                                         {"rollout", "pause", "7", "--reason", "x"},
+                                         {"rollout", "start", "p", "1.0", "--waves=100"}};
+  struct clirun *run = *state;
+  for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+    assert_int_equal(clirun(run, cases[i][0], cases[i][1], cases[i][2], cases[i][3], cases[i][4], AT_SERVER),
+                     HF_EXIT_DONE);
+    assert_says(run->out, "?]0;evil?");
+    assert_null(strchr(run->out, '\033'));
+    assert_null(strstr(run->out, "\xc2\x9b"));
+    assert_null(strstr(run->out, "\xe2"));
+  }
 }
 
 static void settings_are_read_changed_and_written_whole(void **state)
@@ -246,6 +268,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       WITH_RUN(brings_every_page_and_cleans_what_it_shows),   WITH_RUN(every_refusal_has_its_exit_code_and_words),
       WITH_RUN(names_are_encoded_and_bodies_are_json),        WITH_RUN(settings_are_read_changed_and_written_whole),
+      WITH_RUN(what_a_change_is_answered_with_is_cleaned_too),        WITH_RUN(settings_are_read_changed_and_written_whole),
       WITH_RUN(wrong_usage_is_told_before_anything_is_asked), WITH_RUN(a_server_that_is_not_there_is_told),
       WITH_RUN(a_login_that_cannot_be_used_is_told),          WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
   };

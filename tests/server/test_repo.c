@@ -166,6 +166,7 @@ static void refuses_an_upload_that_is_not_what_it_was_said_to_be(void **state)
   assert_int_equal(testserver_upload(server, &world->v10), HF_OK);
   testserver_commit(server);
   assert_int_equal(testserver_number(server, "SELECT count(*) FROM upload"), 1);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM audit WHERE action = 'upload.put'"), 1);
 }
 
 static void a_version_is_published_once_and_nothing_published_changes(void **state)
