@@ -423,6 +423,9 @@ static void talk(struct hf_agent *agent, struct hf_agent_next *next)
   struct hf_checkin_answer answer = {0};
   struct hf_http_reply reply = {0};
   enum hf_err err = check_in(agent, &answer, &reply);
+  if (err == HF_E_DENIED) {
+    hf_clock_doubt(&agent->clock);
+  }
   if (err != HF_OK) {
     next->renew = err == HF_E_DENIED;
     next->sleep_s = backoff(agent, reply.retry_after_s);

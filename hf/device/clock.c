@@ -86,6 +86,13 @@ enum hf_err hf_clock_put_signed(struct hf_clock *clock, struct hf_store *store, 
   return raise_floor(clock, store, true);
 }
 
+void hf_clock_doubt(struct hf_clock *clock)
+{
+  if (hf_clock_now(clock) > clock->ceiling) {
+    clock->told = 0;
+  }
+}
+
 enum hf_err hf_clock_reset(struct hf_clock *clock, struct hf_store *store)
 {
   clock->floor = clock->build;

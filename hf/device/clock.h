@@ -42,6 +42,10 @@ HF_MUST enum hf_err hf_clock_put_server(struct hf_clock *clock, struct hf_store 
 /** Metadata signed offline was verified and is good until `expires`: the floor may follow the time up to there. */
 HF_MUST enum hf_err hf_clock_put_signed(struct hf_clock *clock, struct hf_store *store, int64_t expires);
 
+/** The server's certificate was refused, perhaps by a wrong time of its own: a server time beyond the ceiling is
+ * forgotten as at a boot, or a server that said 2100 once would not be believed when it takes it back. */
+void hf_clock_doubt(struct hf_clock *clock);
+
 /** The offline keys replaced the online ones: what those vouched for is void, the floor falls back to the build time
  * (Uptane 2.1.0 deployment: a future time once accepted must not lock the device for ever). */
 HF_MUST enum hf_err hf_clock_reset(struct hf_clock *clock, struct hf_store *store);

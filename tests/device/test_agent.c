@@ -459,6 +459,23 @@ static void refuses_attributes_that_no_checkin_can_carry(void **state)
                                                 "che;");
 }
 
+static void comes_back_to_a_server_that_said_2100(void **state)
+{
+  (void)state;
+  device.server.answer.time = INT64_C(4102444800);
+  wake();
+  assert_true(hf_agent_time(&device.agent) >= INT64_C(4102444800));
+  /* By that clock the server's certificate has expired long ago. */
+  device.world.fault = SIMWORLD_REFUSE;
+  wake();
+  assert_true(hf_agent_time(&device.agent) < SIMDEVICE_NOW + 86400);
+  assert_int_equal(device.agent.clock.told, 0);
+  device.world.fault = SIMWORLD_GOOD;
+  device.server.answer.time = SIMDEVICE_NOW;
+  wake();
+  assert_int_equal(device.agent.clock.told, SIMDEVICE_NOW);
+}
+
 static void tells_of_a_server_whose_clock_is_behind(void **state)
 {
   (void)state;
@@ -637,6 +654,7 @@ int main(void)
       TEST(tells_attributes_until_they_are_stored),
       TEST(refuses_attributes_beyond_their_bounds),
       TEST(refuses_attributes_that_no_checkin_can_carry),
+      TEST(comes_back_to_a_server_that_said_2100),
       TEST(tells_of_a_server_whose_clock_is_behind),
       TEST(installs_nothing_while_the_server_says_2100),
       TEST(asks_for_a_certificate_when_told_and_when_refused),

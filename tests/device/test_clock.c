@@ -120,6 +120,20 @@ static void takes_a_correction_down_to_the_floor(void **state)
   assert_int_equal(hf_clock_now(&hand), BUILD + DAY);
 }
 
+static void doubts_only_what_nothing_signed_vouches_for(void **state)
+{
+  (void)state;
+  assert_int_equal(hf_clock_put_signed(&hand, &store, BUILD + YEAR), HF_OK);
+  assert_int_equal(hf_clock_put_server(&hand, &store, BUILD + DAY), HF_OK);
+  hf_clock_doubt(&hand);
+  assert_int_equal(hf_clock_now(&hand), BUILD + DAY);
+  assert_true(hf_clock_known(&hand));
+  assert_int_equal(hf_clock_put_server(&hand, &store, YEAR_2100), HF_OK);
+  hf_clock_doubt(&hand);
+  assert_int_equal(hf_clock_now(&hand), BUILD + DAY);
+  assert_false(hf_clock_known(&hand));
+}
+
 static void is_unlocked_by_a_rotation_of_the_offline_keys(void **state)
 {
   (void)state;
@@ -165,6 +179,7 @@ int main(void)
       TEST(keeps_a_floor_only_as_far_as_signed_metadata_vouches),
       TEST(forgets_the_year_2100_at_the_next_boot),
       TEST(takes_a_correction_down_to_the_floor),
+      TEST(doubts_only_what_nothing_signed_vouches_for),
       TEST(is_unlocked_by_a_rotation_of_the_offline_keys),
       TEST(rises_with_new_software),
       TEST(spares_the_flash),
