@@ -66,7 +66,8 @@ enum hf_err hf_time_parse(int64_t *seconds, struct hf_bytes text)
   if (hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 || second > 59) {
     return HF_E_INPUT;
   }
-  *seconds = (int64_t)days_from_date(year, month, day) * 86400 + hour * 3600 + minute * 60 + second;
+  int within_day = (hour * 60 + minute) * 60 + second;
+  *seconds = (int64_t)days_from_date(year, month, day) * 86400 + within_day;
   return HF_OK;
 }
 

@@ -142,5 +142,9 @@ static enum hf_err source_read(void *ctx, uint32_t at, void *out, uint32_t len)
 struct hf_image_source hf_slot_source(const struct hf_area *area)
 {
   /* The source's context is not const because others write through theirs; this one is only read. */
-  return (struct hf_image_source){.read = source_read, .ctx = (void *)(uintptr_t)area, .size = area->size};
+  union {
+    const struct hf_area *in;
+    void *out;
+  } ctx = {.in = area};
+  return (struct hf_image_source){.read = source_read, .ctx = ctx.out, .size = area->size};
 }

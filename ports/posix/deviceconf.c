@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "hf/wire/names.h"
 #include "ports/posix/diskfile.h"
 
 enum kind { KIND_TEXT, KIND_SIZE, KIND_FLAG };
@@ -133,26 +134,15 @@ enum hf_err hf_deviceconf_set(struct hf_deviceconf *conf, struct hf_bytes name, 
   return HF_E_NOT_FOUND;
 }
 
-static bool name_like(const char *text, const char *also, bool upper)
-{
-  for (; *text != '\0'; text++) {
-    bool lower = (*text >= 'a' && *text <= 'z') || (*text >= '0' && *text <= '9');
-    if (!lower && !(upper && *text >= 'A' && *text <= 'Z') && strchr(also, *text) == NULL) {
-      return false;
-    }
-  }
-  return true;
-}
-
 enum hf_err hf_deviceconf_check(const struct hf_deviceconf *conf, struct hf_trouble *trouble)
 {
   const struct {
     const char *name, *value;
     bool good;
-  } texts[] = {{"device", conf->device, name_like(conf->device, "._-", true)},
-               {"product", conf->product, name_like(conf->product, "-", false)},
-               {"hardware", conf->hardware, name_like(conf->hardware, "._-", true)},
-               {"component", conf->component, name_like(conf->component, "-", false)},
+  } texts[] = {{"device", conf->device, hf_names_check_device(hf_bytes_text(conf->device))},
+               {"product", conf->product, hf_names_check_product(hf_bytes_text(conf->product))},
+               {"hardware", conf->hardware, hf_names_check_hardware(hf_bytes_text(conf->hardware))},
+               {"component", conf->component, hf_names_check_component(hf_bytes_text(conf->component))},
                {"server", conf->server,
                 strncmp(conf->server, "https://", 8) == 0 && conf->server[8] != '\0' &&
                     strpbrk(conf->server + 8, "/?#@\\") == NULL}};

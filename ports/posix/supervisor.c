@@ -109,6 +109,8 @@ _Noreturn static void become(int program, const struct supervisor *sup, const st
   (void)sigprocmask(SIG_SETMASK, &none, NULL);
   int safe = fcntl(program, F_DUPFD_CLOEXEC, 30);
   if (safe >= 0 && place_fds(fds)) {
+    /* Whoever started us may have left anything open; a kernel too old for this is no reason not to run. */
+    (void)close_range(HF_APP_FD_FOLDER + 1, ~0U, CLOSE_RANGE_CLOEXEC);
     (void)fexecve(safe, argv, env);
   }
   static const char said[] = "the image's payload is not a program this machine can run\n";

@@ -5,6 +5,7 @@
  *   feed MS    signs of life for so long        confirm   confirm this slot, write `confirmed N`
  *   wait MS    silence                          forever   signs of life until SIGTERM
  *   exit N     crash     close (the pipe)       stubborn  ignore SIGTERM
+ *   fds        write `inherited N`, the descriptors beyond the contract's
  */
 #include <fcntl.h>
 #include <signal.h>
@@ -73,6 +74,17 @@ static void feed(long ms)
   } while (ms > 0);
 }
 
+static void count_fds(void)
+{
+  char line[32];
+  unsigned count = 0;
+  for (int fd = HF_APP_FD_FOLDER + 1; fd < 256; fd++) {
+    count += fcntl(fd, F_GETFD) >= 0;
+  }
+  (void)snprintf(line, sizeof line, "inherited %u\n", count);
+  note(line);
+}
+
 static void act(const char *word, char **rest)
 {
   if (strcmp(word, "feed") == 0) {
@@ -90,6 +102,8 @@ static void act(const char *word, char **rest)
     (void)signal(SIGTERM, SIG_IGN);
   } else if (strcmp(word, "confirm") == 0) {
     confirm();
+  } else if (strcmp(word, "fds") == 0) {
+    count_fds();
   } else if (strcmp(word, "forever") == 0) {
     for (;;) {
       feed(100);
@@ -120,6 +134,7 @@ int main(void)
   if (len < 0) {
     return 96;
   }
+  (void)close(fd);
   for (const char *word = strtok_r(words, " \n", &rest); word != NULL; word = strtok_r(NULL, " \n", &rest)) {
     act(word, &rest);
   }

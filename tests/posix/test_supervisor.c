@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ports/posix/contract.h"
 #include "ports/posix/supervisor.h"
 #include "rig.h"
 
@@ -59,6 +60,19 @@ static void boots_the_confirmed_slot_and_stops_cleanly(void **state)
   wait_for("slot 0 reset 1");
   stop(run);
   assert_int_equal(rig_count(&rig, "journal", "slot"), 1);
+}
+
+static void the_application_inherits_what_was_agreed_and_nothing_else(void **state)
+{
+  (void)state;
+  rig_put(&rig, "behave.0", "fds forever");
+  /* Whoever starts the supervisor may have left anything open. */
+  int left_open = fcntl(STDIN_FILENO, F_DUPFD, 50);
+  assert_true(left_open > HF_APP_FD_FOLDER);
+  pid_t run = rig_run(&rig);
+  (void)close(left_open);
+  wait_for("inherited 0");
+  stop(run);
 }
 
 static void tries_a_staged_image_and_keeps_it_once_it_confirmed(void **state)
@@ -330,6 +344,7 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
   const struct CMUnitTest tests[] = {CASE(boots_the_confirmed_slot_and_stops_cleanly),
+                                     CASE(the_application_inherits_what_was_agreed_and_nothing_else),
                                      CASE(tries_a_staged_image_and_keeps_it_once_it_confirmed),
                                      CASE(goes_back_when_the_trial_crashes),
                                      CASE(goes_back_when_the_trial_hangs_before_its_first_sign_of_life),
