@@ -47,7 +47,7 @@ footprint: ## Cortex-M33 object sizes of boot and client, into docs/footprint.md
 
 bench: ## the benchmarks, beside nginx, into bench/results.md
 	@tools/install-deps build bench
-	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) -- --quiet
+	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) --target bench-programs -- --quiet
 	@bench/run
 
 sweep: ## the long power-cut sweep
