@@ -12,7 +12,7 @@ export const audit = {
       ' proves the chain and names the first broken entry.'),
     h('div', { class: 'card flush' }, table('Audit log', [
       { name: 'No', cell: (entry) => number(entry.number) }, { name: 'When', class: 'keep', cell: (entry) => at(entry.time) },
-      { name: 'Who', cell: (entry) => entry.actor }, { name: 'What', cell: (entry) => action(entry.action) },
+      { name: 'Who', class: 'keep', cell: (entry) => entry.actor }, { name: 'What', class: 'keep', cell: (entry) => action(entry.action) },
       { name: 'On', class: 'wide', cell: (entry) => entry.subject ?? '' }, { name: 'Detail', class: 'wide', cell: (entry) => entry.detail ?? '' },
       { name: 'Hash', class: 'keep', cell: (entry) => short(entry.hash) },
     ], data.items, 'Nothing yet.')),

@@ -10,7 +10,7 @@ function filters(data, ctx) {
   const pick = (name, label, options) => h('label', null, label, h('select', { data: { key: name }, onchange: set(name) },
     h('option', { value: '' }, 'any'), options.map((option) => h('option', { value: option, selected: ctx.query[name] === option }, option))));
   return h('div', { class: 'filters', role: 'search' },
-    h('label', { class: 'grow' }, 'Serial number or attribute', h('input', {
+    h('label', { class: 'grow' }, 'Serial number contains', h('input', {
       type: 'search', data: { key: 'q' }, value: ctx.query.q ?? '', placeholder: 'press / to search',
       oninput: (event) => { clearTimeout(timer); timer = setTimeout(() => set('q')(event), 250); } })),
     pick('product', 'Product', data.products.map((product) => product.name)),

@@ -11,7 +11,7 @@ export const rollouts = {
     h('div', { class: 'head' }, h('h1', null, 'Rollouts')),
     h('div', { class: 'card flush' }, table('Rollouts', [
       { name: 'Release', cell: (rollout) => h('a', { href: `#/rollouts/${rollout.id}` }, `${rollout.product} ${rollout.version}`) },
-      { name: 'State', cell: (rollout) => h('span', null, state(rollout.state), h('div', { class: 'quiet small' }, `wave ${rollout.wave} of ${rollout.waves}`)) },
+      { name: 'State', cell: (rollout) => state(rollout.state) },
       { name: 'Progress', cell: (rollout) => progress(rollout) },
       { name: 'Started', cell: (rollout) => at(rollout.created) },
       { name: 'Reason', cell: (rollout) => rollout.reason ?? '' },
