@@ -131,12 +131,17 @@ static const char *const version_1[] = {
     "CREATE TRIGGER tally_insert AFTER INSERT ON device BEGIN"
     " INSERT INTO tally VALUES (new.product, new.version, new.state, new.blocked, 1)"
     " ON CONFLICT (product, version, state, blocked) DO UPDATE SET count = count + 1; END",
+    /* A row that counts nobody goes at once: a device may report another version every time. */
     "CREATE TRIGGER tally_delete AFTER DELETE ON device BEGIN"
+    " DELETE FROM tally WHERE product = old.product AND version = old.version AND state = old.state"
+    " AND blocked = old.blocked AND count <= 1;"
     " UPDATE tally SET count = count - 1 WHERE product = old.product AND version = old.version AND state = old.state"
     " AND blocked = old.blocked; END",
     "CREATE TRIGGER tally_update AFTER UPDATE OF product, version, state, blocked ON device"
     " WHEN old.product <> new.product OR old.version <> new.version OR old.state <> new.state"
     " OR old.blocked <> new.blocked BEGIN"
+    " DELETE FROM tally WHERE product = old.product AND version = old.version AND state = old.state"
+    " AND blocked = old.blocked AND count <= 1;"
     " UPDATE tally SET count = count - 1 WHERE product = old.product AND version = old.version AND state = old.state"
     " AND blocked = old.blocked;"
     " INSERT INTO tally VALUES (new.product, new.version, new.state, new.blocked, 1)"

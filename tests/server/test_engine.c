@@ -3,6 +3,7 @@
 #include "testserver.h"
 
 #include "hf/server/cache.h"
+#include "hf/server/intake.h"
 
 #define PRODUCT "thermo"
 
@@ -387,6 +388,29 @@ static void asks_for_renewal_in_the_last_third_of_a_certificate(void **state)
   assert_true(device->answer.renew);
 }
 
+/* It reports other versions, attributes and events every time, as a hostile one may, thousands of times. */
+static void what_is_kept_of_one_device_is_bounded(void **state)
+{
+  WORLD;
+  char name[24];
+  testserver_begin(server);
+  for (uint32_t i = 1; i <= 3000; i++) {
+    snprintf(device->version, sizeof device->version, "1.0.%u", i);
+    snprintf(name, sizeof name, "name-%u", i);
+    struct hf_checkin checkin = testdevice_report(device, PRODUCT);
+    checkin.event_count = 1;
+    checkin.event[0] = (struct hf_checkin_event){.number = 7 * i, .kind = HF_EVENT_BOOT};
+    checkin.attribute_count = 1;
+    checkin.attribute[0] = (struct hf_checkin_attribute){.name = hf_bytes_text(name), .value = HF_LIT("x")};
+    assert_int_equal(testdevice_send(device, server, &checkin, NULL), HF_OK);
+  }
+  testserver_commit(server);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM tally"), 1);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM component"), 1);
+  assert_true(testserver_number(server, "SELECT count(*) FROM attribute") <= HF_ATTRIBUTES_MAX);
+  assert_true(testserver_number(server, "SELECT count(*) FROM event") <= HF_EVENTS_KEPT + 64);
+}
+
 /* ---- enrolment ---- */
 
 static void an_id_stays_with_its_key(void **state)
@@ -725,6 +749,7 @@ int main(void)
       TEST(a_fault_of_the_vault_does_not_cost_the_token),
       TEST(an_expired_certificate_renews_nothing),
       TEST(a_device_cannot_fill_the_logs_with_renewals),
+      TEST(what_is_kept_of_one_device_is_bounded),
       TEST(every_change_is_chained_and_every_signing_group_anchors_the_vaults_log),
       TEST(names_the_first_broken_entry),
       TEST(a_restart_changes_nothing),
