@@ -404,8 +404,11 @@ static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct
     return;
   }
   agent->backoff = 0;
-  if ((err == HF_OK || err == HF_E_DENIED) && agent->acted != answer->director) {
-    agent->acted = answer->director;
+  /* As far as signed files bear the server's number out: one that was never reached would hide all orders to come, and
+   * what was refused about a repository is asked for again. */
+  uint32_t judged = agent->update.judged < answer->director ? agent->update.judged : answer->director;
+  if ((err == HF_OK || err == HF_E_DENIED) && judged != 0 && agent->acted != judged) {
+    agent->acted = judged;
     (void)memory_save(agent);
   }
   if (err == HF_OK && agent->update.progress.state == HF_UPDATE_STAGED) {

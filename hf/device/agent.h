@@ -54,7 +54,7 @@ struct hf_agent {
   struct hf_bootstate boot;
   uint32_t boot_id;
   uint32_t number;     /**< check-ins of this boot */
-  uint32_t acted;      /**< director version of the last answer acted on */
+  uint32_t acted;      /**< director version of the last answer acted on, as far as signed files bear it out */
   uint8_t backoff;     /**< failures in a row */
   bool reached;        /**< a check-in was answered since boot */
   bool attributes_new; /**< set since the last check-in was written */

@@ -228,6 +228,7 @@ static enum hf_err ask_director(struct hf_update *update, struct run *run)
   struct hf_why why = {0};
   const struct hf_tuf_file *targets = hf_tufclient_targets(&director.client);
   enum hf_verdict verdict = hf_uptane_director_verify(&run->plan, targets, &run->self, &why);
+  update->judged = why.rule != HF_RULE_UPTANE_DEVICE ? targets->version : 0;
   /* Another device's versions, however high, must not become the floor of ours. */
   if (why.rule != HF_RULE_UPTANE_DEVICE && hf_refresh_keep(&director, &source, update->store) != HF_OK) {
     return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_IO);
@@ -252,6 +253,7 @@ static enum hf_err ask_images(struct hf_update *update, struct run *run)
                                            .work_cap = update->setup->work_cap};
   enum hf_err err = refresh(update, &images, &source);
   if (err != HF_OK) {
+    update->judged = 0; /* about the repository, not about the order */
     return err;
   }
   struct hf_why why = {0};
@@ -430,6 +432,7 @@ static enum hf_err stage(struct hf_update *update, struct run *run)
 static enum hf_err begin(struct hf_update *update, struct run *run)
 {
   const struct hf_update_setup *setup = update->setup;
+  update->judged = 0;
   enum hf_err err = hf_bootstate_get(&run->boot, &setup->layout->boot);
   if (err != HF_OK) {
     return err == HF_E_IO ? HF_E_IO : HF_E_STATE;

@@ -69,6 +69,8 @@ struct hf_update {
   struct hf_events *events;
   struct hf_clock *clock;
   uint8_t running; /**< slot of the running image */
+  uint32_t
+      judged; /**< version of the director's file whose order the last run came to judge; 0: it did not get there */
   struct hf_update_progress progress;
 };
 

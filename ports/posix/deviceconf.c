@@ -11,18 +11,18 @@ enum kind { KIND_TEXT, KIND_SIZE, KIND_FLAG };
 
 struct setting {
   const char *name;
-  enum kind kind;
   size_t offset;
   size_t cap; /* of a text */
-  uint32_t fallback, min, max;
   const char *help;
+  enum kind kind;
+  uint32_t fallback, min, max;
 };
 
 #define AT(name) offsetof(struct hf_deviceconf, name)
 static const struct setting settings[] = {
-#define HF_TEXT(name, cap, help) {#name, KIND_TEXT, AT(name), (cap), 0, 0, 0, (help)},
-#define HF_SIZE(name, fallback, min, max, help) {#name, KIND_SIZE, AT(name), 0, (fallback), (min), (max), (help)},
-#define HF_FLAG(name, fallback, help) {#name, KIND_FLAG, AT(name), 0, (fallback), 0, 1, (help)},
+#define HF_TEXT(name, cap, help) {#name, AT(name), (cap), (help), KIND_TEXT, 0, 0, 0},
+#define HF_SIZE(name, fallback, min, max, help) {#name, AT(name), 0, (help), KIND_SIZE, (fallback), (min), (max)},
+#define HF_FLAG(name, fallback, help) {#name, AT(name), 0, (help), KIND_FLAG, (fallback), 0, 1},
 #include "ports/posix/deviceconf.def"
 #undef HF_TEXT
 #undef HF_SIZE

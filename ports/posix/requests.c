@@ -21,7 +21,7 @@ static struct hf_bytes word(struct hf_bytes *rest)
   size_t len = blank == NULL ? rest->len : (size_t)(blank - rest->at);
   struct hf_bytes first = {rest->at, len};
   size_t used = blank == NULL ? len : len + 1;
-  rest->at = rest->len == 0 ? NULL : rest->at + used;
+  rest->at += used;
   rest->len -= used;
   return first;
 }

@@ -459,6 +459,44 @@ static void refuses_attributes_that_no_checkin_can_carry(void **state)
                                                 "che;");
 }
 
+static void acts_on_no_number_that_no_signed_file_bears_out(void **state)
+{
+  (void)state;
+  /* Told back to the server, it would hide every order to come. */
+  device.server.answer.director = UINT32_MAX;
+  wake();
+  assert_true(device.agent.acted <= repo.director_version);
+  boot(HF_RESET_POWER);
+  assert_true(device.agent.acted <= repo.director_version);
+  offer(V11);
+  wake();
+  assert_int_equal(device.agent.acted, repo.director_version);
+}
+
+static void asks_again_for_an_order_that_a_repository_could_not_bear_out(void **state)
+{
+  (void)state;
+  offer(V11);
+  device.world.fault = SIMWORLD_FLIP;
+  device.world.at = 300;
+  static const char *const names[] = {"/director/timestamp.json", "/repo/metadata/timestamp.json"};
+  for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+    device.world.match = names[i];
+    wake();
+    wake();
+    assert_int_equal(device.server.state, HF_UPDATE_REFUSED);
+    assert_true(device.agent.acted < repo.director_version);
+  }
+  /* An order refused for itself is done with. */
+  device.world.match = "/targets/";
+  device.world.at = 4000;
+  wake();
+  wake();
+  assert_int_equal(device.server.state, HF_UPDATE_REFUSED);
+  assert_int_equal(device.server.rule, HF_RULE_UPDATE_HASH);
+  assert_int_equal(device.agent.acted, repo.director_version);
+}
+
 static void comes_back_to_a_server_that_said_2100(void **state)
 {
   (void)state;
@@ -654,6 +692,8 @@ int main(void)
       TEST(tells_attributes_until_they_are_stored),
       TEST(refuses_attributes_beyond_their_bounds),
       TEST(refuses_attributes_that_no_checkin_can_carry),
+      TEST(acts_on_no_number_that_no_signed_file_bears_out),
+      TEST(asks_again_for_an_order_that_a_repository_could_not_bear_out),
       TEST(comes_back_to_a_server_that_said_2100),
       TEST(tells_of_a_server_whose_clock_is_behind),
       TEST(installs_nothing_while_the_server_says_2100),
