@@ -33,7 +33,6 @@ static const char *const version_1[] = {
     "CREATE INDEX device_state ON device (state, id)",
     "CREATE INDEX device_hardware ON device (hardware, id)",
     "CREATE INDEX device_awake ON device (last_seen) WHERE state <> 10",
-    "CREATE INDEX device_plain ON device (id) WHERE key_storage = 1",
     "CREATE INDEX device_blocked ON device (id) WHERE blocked <> 0",
     "CREATE INDEX device_plain_key ON device (n) WHERE key_storage = 1", /* counted by the overview */
 

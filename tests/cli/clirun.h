@@ -49,7 +49,8 @@ __attribute__((unused)) static void clirun_slurp(char *text, const char *path)
 
 /* In a child, so that limits, folder and environment of one run do not outlive it. `room` bytes may be written to one
  * file (0: no limit); `in` is the folder to stand in (NULL: the fresh folder). */
-__attribute__((unused)) static int clirun_limited(struct clirun *run, rlim_t room, const char *in, const char *const *words)
+__attribute__((unused)) static int clirun_limited(struct clirun *run, rlim_t room, const char *in,
+                                                  const char *const *words)
 {
   char *argv[64] = {0};
   int argc = 0;
@@ -116,6 +117,22 @@ __attribute__((unused)) static void clirun_free(struct clirun *run)
   assert_int_equal(system(command), 0);
   free(run);
 }
+
+/** Fixture: nothing but the fresh folder. */
+__attribute__((unused)) static int clirun_set_up(void **state)
+{
+  *state = clirun_new();
+  return 0;
+}
+
+__attribute__((unused)) static int clirun_tear_down(void **state)
+{
+  clirun_free(*state);
+  return 0;
+}
+
+/** One test with a fresh folder of its own, which `set_up` makes and fills. */
+#define clirun_test(test, set_up) cmocka_unit_test_setup_teardown(test, set_up, clirun_tear_down)
 
 /** Write a file of the fresh folder. */
 __attribute__((unused)) static void clirun_put(const struct clirun *run, const char *name, const void *at, size_t len)

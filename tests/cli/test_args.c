@@ -248,19 +248,7 @@ static void output_that_cannot_be_written_is_a_failure(void **state)
   assert_int_equal(clirun_limited(run, 100, NULL, (const char *const[]){"holdfast", "--help", NULL}), HF_EXIT_FAILED);
 }
 
-static int set_up(void **state)
-{
-  *state = clirun_new();
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  clirun_free(*state);
-  return 0;
-}
-
-#define WITH_RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_RUN(test) clirun_test(test, clirun_set_up)
 
 int main(void)
 {

@@ -223,13 +223,7 @@ static int set_up(void **state)
   return 0;
 }
 
-static int tear_down(void **state)
-{
-  clirun_free(*state);
-  return 0;
-}
-
-#define WITH_RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_RUN(test) clirun_test(test, set_up)
 
 int main(void)
 {

@@ -10,7 +10,7 @@
 #define SIGN "image", "sign", "app.bin", "--out", "app.img", "--version", "1.2.0+7", "--key", "key.pem"
 
 /* One key for all tests, made by openssl and not by us; scrypt once would cost a second a test. */
-static struct clirun *new_run(void)
+static int set_up(void **state)
 {
   struct clirun *run = clirun_new();
   uint8_t payload[PAYLOAD_LEN];
@@ -23,7 +23,8 @@ static struct clirun *new_run(void)
                                      "openssl genpkey -algorithm ed25519 -out ed.pem && "
                                      "openssl pkey -in ed.pem -pubout -out ed.pub"),
                    0);
-  return run;
+  *state = run;
+  return 0;
 }
 
 static void openssl_verifies_what_we_sign(void **state)
@@ -248,19 +249,7 @@ static void a_workspace_of_a_newer_version_is_left_alone(void **state)
   assert_says(run->err, "holdfast.json, byte 11");
 }
 
-static int set_up(void **state)
-{
-  *state = new_run();
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  clirun_free(*state);
-  return 0;
-}
-
-#define WITH_RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_RUN(test) clirun_test(test, set_up)
 
 int main(void)
 {

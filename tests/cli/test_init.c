@@ -321,19 +321,7 @@ static void clock_in_1970_and_2100_is_told(void **state)
   assert_null(hf_clock_check(INT64_C(1795000000)));
 }
 
-static int set_up(void **state)
-{
-  *state = clirun_new();
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  clirun_free(*state);
-  return 0;
-}
-
-#define WITH_RUN(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_RUN(test) clirun_test(test, clirun_set_up)
 
 int main(void)
 {
