@@ -103,8 +103,8 @@ static bool parse(struct hf_vaultline *line, struct hf_bytes text)
   }
   bool good = hf_json_count(root) == 8 && get_hash(line->hash, root, "hash") &&
               hf_json_get(&number, root, "number") == HF_OK && hf_json_get_int(&count, number) == HF_OK && count > 0 &&
-              get_hash(line->previous, root, "previous") && get_plain(&line->role, root, "role", HF_VAULTLINE_WORD_MAX) &&
-              get_hash(line->sha256, root, "sha256") &&
+              get_hash(line->previous, root, "previous") &&
+              get_plain(&line->role, root, "role", HF_VAULTLINE_WORD_MAX) && get_hash(line->sha256, root, "sha256") &&
               get_plain(&line->subject, root, "subject", HF_VAULTLINE_SUBJECT_MAX) &&
               get_plain(&time, root, "time", HF_TIME_TEXT_LEN) && hf_time_parse(&line->time, time) == HF_OK &&
               get_plain(&line->what, root, "what", HF_VAULTLINE_WORD_MAX);

@@ -20,17 +20,18 @@
 
 /** An entry. Views borrow. */
 struct hf_vaultline {
-  uint64_t number;  /**< 1, 2, ... */
-  int64_t time;     /**< seconds */
-  struct hf_bytes what;    /**< "timestamp", "snapshot", "targets", "certificate", "refused", "start", "torn" */
-  struct hf_bytes role;    /**< "timestamp", "snapshot", "director", "device-ca", "vault" */
-  struct hf_bytes subject; /**< a device id, "repo", or why */
+  uint64_t number;                 /**< 1, 2, ... */
+  int64_t time;                    /**< seconds */
+  struct hf_bytes what;            /**< "timestamp", "snapshot", "targets", "certificate", "refused", "start", "torn" */
+  struct hf_bytes role;            /**< "timestamp", "snapshot", "director", "device-ca", "vault" */
+  struct hf_bytes subject;         /**< a device id, "repo", or why */
   uint8_t sha256[HF_SHA256_LEN];   /**< of what was signed */
   uint8_t previous[HF_SHA256_LEN]; /**< hash of the line before */
   uint8_t hash[HF_SHA256_LEN];     /**< of this line */
 };
 
-/** Append the line, without newline, and fill `line->hash`. HF_E_INPUT: a text that may not stand in a line; HF_E_SPACE. */
+/** Append the line, without newline, and fill `line->hash`. HF_E_INPUT: a text that may not stand in a line;
+ * HF_E_SPACE. */
 HF_MUST enum hf_err hf_vaultline_encode(struct hf_buf *out, struct hf_vaultline *line);
 
 /**

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * What every process below keeper shares: its set-up, its control socket, its event loop, and links with events on them.
+ * What every process below keeper shares: its set-up, its control socket, its event loop, and links with events on
+ * them.
  *
  * What each process does with it is its own noun: front, engine_loop, reader, vault_loop, courier.
  */
@@ -21,17 +22,17 @@ struct hf_setup {
   char people_host[264];     /**< host of the people listener as configured, for the Host check */
   unsigned fronts;
   bool sandbox;
-  bool log_requests; /**< a line for every request of a device, not only for refused ones */
-  bool people_tls;     /**< the people listener is not on loopback */
-  int devices_socket;  /**< listening */
-  int people_socket;   /**< listening */
+  bool log_requests;  /**< a line for every request of a device, not only for refused ones */
+  bool people_tls;    /**< the people listener is not on loopback */
+  int devices_socket; /**< listening */
+  int people_socket;  /**< listening */
   uint16_t people_port;
   uint8_t login_key[32];  /**< hf/server/api.h */
   uint8_t ticket_key[80]; /**< TLS session tickets: one key for all fronts, new at each start of keeper */
 };
 
-/** After the fork: wipe the secrets that `self` has no use for. A front that somebody took over must not find the key with
- * which the reader tells the engine that a password was right. */
+/** After the fork: wipe the secrets that `self` has no use for. A front that somebody took over must not find the key
+ * with which the reader tells the engine that a password was right. */
 void hf_setup_clear(struct hf_setup *setup, enum hf_process self);
 
 struct hf_child;
@@ -42,9 +43,9 @@ struct hf_child_link {
   struct hf_child *child;
   struct event *read;
   struct event *write;
-  unsigned number;                                  /**< which peer of its kind */
-  void (*on_input)(struct hf_child_link *wire);     /**< bytes have arrived: call hf_link_next until it says false */
-  void (*on_lost)(struct hf_child_link *wire);      /**< the peer is gone, the link is closed; may be NULL */
+  unsigned number;                              /**< which peer of its kind */
+  void (*on_input)(struct hf_child_link *wire); /**< bytes have arrived: call hf_link_next until it says false */
+  void (*on_lost)(struct hf_child_link *wire);  /**< the peer is gone, the link is closed; may be NULL */
   void *ctx;
 };
 

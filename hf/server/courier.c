@@ -94,7 +94,8 @@ static void serve(struct courier *courier, const struct hf_msg *msg)
   }
   free(text);
   json_decref(root);
-  (void)(hf_link_put(&courier->engine.link, &answer) == HF_OK); /* a lost word means one more delivery, never a lost one */
+  (void)(hf_link_put(&courier->engine.link, &answer) ==
+         HF_OK); /* a lost word means one more delivery, never a lost one */
   hf_child_link_flush(&courier->engine);
 }
 

@@ -29,8 +29,8 @@ struct loop {
   struct hf_child_link front[HF_FRONTS_MAX];
   size_t mark[HF_FRONTS_MAX]; /* length of each front's queue before this group: what to cut back to if commit fails */
   struct hf_child_link courier;
-  bool posting;   /* a message is with the courier */
-  bool more;      /* messages are left for the next group */
+  bool posting; /* a message is with the courier */
+  bool more;    /* messages are left for the next group */
   bool tick_due;
   uint64_t change;
   struct waiting waiting[HF_ENGINE_BATCH_MAX];
@@ -43,8 +43,8 @@ struct loop {
 
 static struct hf_peer peer_of(const struct hf_msg_peer *from)
 {
-  struct hf_peer peer = {.device = from->device, .factory = from->factory, .not_after = from->not_after,
-                         .address = from->address};
+  struct hf_peer peer = {
+      .device = from->device, .factory = from->factory, .not_after = from->not_after, .address = from->address};
   if (from->certificate.len == sizeof peer.certificate) {
     memcpy(peer.certificate, from->certificate.at, sizeof peer.certificate);
   }
@@ -54,8 +54,11 @@ static struct hf_peer peer_of(const struct hf_msg_peer *from)
 static enum hf_err enrol(struct loop *loop, struct hf_buf *room, const struct hf_msg *msg, struct hf_why *why)
 {
   struct hf_peer peer = peer_of(&msg->enrol.peer);
-  struct hf_enrol ask = {.peer = msg->enrol.peer.present ? &peer : NULL, .token = msg->enrol.token,
-                         .device = msg->enrol.device, .product = msg->enrol.product, .hardware = msg->enrol.hardware,
+  struct hf_enrol ask = {.peer = msg->enrol.peer.present ? &peer : NULL,
+                         .token = msg->enrol.token,
+                         .device = msg->enrol.device,
+                         .product = msg->enrol.product,
+                         .hardware = msg->enrol.hardware,
                          .renew = msg->enrol.renew};
   if (msg->enrol.key.len != HF_P256_PUBLIC_LEN) {
     return HF_E_INPUT;
@@ -82,12 +85,13 @@ static void answer_device(struct loop *loop, struct hf_child_link *front, const 
   if (err == HF_OK && room.failed) {
     err = HF_E_SPACE;
   }
-  struct hf_msg answer = {.type = HF_MSG_ANSWER, .id = msg->id,
-                          .answer = {.err = (uint32_t)err, .rule = why.rule, .at = why.at}};
+  struct hf_msg answer = {
+      .type = HF_MSG_ANSWER, .id = msg->id, .answer = {.err = (uint32_t)err, .rule = why.rule, .at = why.at}};
   if (err == HF_OK) {
     answer.answer.body = hf_buf_bytes(&room);
   }
-  (void)(hf_link_put(&front->link, &answer) == HF_OK); /* no peer any more, or far behind: front's own deadline answers */
+  (void)(hf_link_put(&front->link, &answer) ==
+         HF_OK); /* no peer any more, or far behind: front's own deadline answers */
 }
 
 static void answer_api(struct loop *loop, struct hf_child_link *front, const struct hf_msg *msg)
@@ -311,8 +315,8 @@ static enum hf_err open_engine(struct loop *loop)
       return HF_E_IO;
     }
   }
-  struct hf_engine_config config = {.server_dir = loop->child->setup->server_dir, .vault = loop->vault,
-                                    .sandboxed = loop->child->setup->sandbox};
+  struct hf_engine_config config = {
+      .server_dir = loop->child->setup->server_dir, .vault = loop->vault, .sandboxed = loop->child->setup->sandbox};
   memcpy(config.login_key, loop->child->setup->login_key, sizeof config.login_key);
   enum hf_err err = loop->child->stopping ? HF_E_STATE : hf_engine_open(&loop->engine, &config, hf_child_now());
   hf_secret_wipe(config.login_key, sizeof config.login_key);

@@ -33,7 +33,8 @@ struct hf_est_csr {
  */
 HF_MUST enum hf_err hf_est_parse(struct hf_est_csr *csr, struct hf_bytes body, struct hf_why *why);
 
-/** Append base64 of a PKCS#7 certs-only message (RFC 7030 section 4.1.3) with these certificates. HF_E_SPACE; HF_E_CRYPTO. */
+/** Append base64 of a PKCS#7 certs-only message (RFC 7030 section 4.1.3) with these certificates. HF_E_SPACE;
+ * HF_E_CRYPTO. */
 HF_MUST enum hf_err hf_est_encode(struct hf_buf *out, X509 *const *certificates, size_t count);
 /** The same for one certificate as DER. HF_E_INPUT when it is none. */
 HF_MUST enum hf_err hf_est_encode_der(struct hf_buf *out, struct hf_bytes certificate);

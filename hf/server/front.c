@@ -103,9 +103,9 @@ void hf_front_log_handshake(struct hf_front *front, const struct hf_conn *conn, 
     return;
   }
   front->shake_log_left--;
-  int n = snprintf(front->log + front->log_len, sizeof front->log - front->log_len, "front%u %s %s handshake failed: %s\n",
-                   front->child->number, conn->devices ? "devices" : "people", conn->address,
-                   reason == NULL ? "the client went away" : reason);
+  int n = snprintf(front->log + front->log_len, sizeof front->log - front->log_len,
+                   "front%u %s %s handshake failed: %s\n", front->child->number, conn->devices ? "devices" : "people",
+                   conn->address, reason == NULL ? "the client went away" : reason);
   front->log_len += n > 0 ? (size_t)n : 0;
 }
 

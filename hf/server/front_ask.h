@@ -31,8 +31,8 @@ void hf_front_asks_init(struct hf_front_asks *asks);
 
 /**
  * Send a question; its id is filled in.
- * @return HF_OK: the connection waits; HF_E_FULL: too many questions under way or the other process is behind; HF_E_IO: the
- *         other process is being restarted. At failure nothing was sent: answer 503.
+ * @return HF_OK: the connection waits; HF_E_FULL: too many questions under way or the other process is behind; HF_E_IO:
+ * the other process is being restarted. At failure nothing was sent: answer 503.
  */
 HF_MUST enum hf_err hf_front_ask(struct hf_conn *conn, struct hf_msg *msg, bool engine);
 /** The connection does not want its answer any more. */

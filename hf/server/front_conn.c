@@ -433,8 +433,10 @@ void hf_conn_refuse_with(struct hf_conn *conn, int status, const char *what, con
   hf_json_put_name(&body, "where");
   hf_json_put_text(&body, where);
   hf_buf_put_text(&body, "}");
-  struct hf_conn_reply reply = {.status = status, .content_type = HF_LIT("application/problem+json"),
-                                .body = hf_buf_bytes(&body), .fields = hf_bytes_text(fields)};
+  struct hf_conn_reply reply = {.status = status,
+                                .content_type = HF_LIT("application/problem+json"),
+                                .body = hf_buf_bytes(&body),
+                                .fields = hf_bytes_text(fields)};
   hf_conn_reply(conn, &reply);
 }
 
@@ -444,7 +446,8 @@ void hf_conn_refuse(struct hf_conn *conn, int status, const char *what, const ch
 }
 
 /* Which part of the file, by Range and If-Range. */
-static enum hf_err wanted_part(struct hf_http_range *part, const struct hf_conn *conn, const struct hf_static_file *file)
+static enum hf_err wanted_part(struct hf_http_range *part, const struct hf_conn *conn,
+                               const struct hf_static_file *file)
 {
   const struct hf_http_request *request = &conn->request;
   *part = (struct hf_http_range){0, file->size};
@@ -649,7 +652,8 @@ static bool step_upload(struct hf_conn *conn)
   enum hf_err err = piece == 0 ? HF_OK : hf_spool_put(conn->upload, hf_bytes_init(conn->in + head, piece));
   if (err != HF_OK) {
     hf_conn_refuse(conn, err == HF_E_FULL ? 507 : 500,
-                   err == HF_E_FULL ? "the disk of the server is full; nothing was stored" : "the upload cannot be stored",
+                   err == HF_E_FULL ? "the disk of the server is full; nothing was stored"
+                                    : "the upload cannot be stored",
                    err == HF_E_FULL ? "make room on the server's disk, then try again" : "read the server's log");
     return true;
   }

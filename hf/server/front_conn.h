@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * One connection of a front process: TLS, bytes in, one request at a time, bytes out, and a deadline for everything.
  *
- * It knows no route. A listener's noun (front_device, front_people) gets three calls: the head is here, the body is here,
- * the engine or reader has answered. Each ends in hf_conn_reply, hf_conn_send_file, hf_conn_refuse or hf_front_ask.
+ * It knows no route. A listener's noun (front_device, front_people) gets three calls: the head is here, the body is
+ * here, the engine or reader has answered. Each ends in hf_conn_reply, hf_conn_send_file, hf_conn_refuse or
+ * hf_front_ask.
  */
 #ifndef HF_SERVER_FRONT_CONN_H
 #define HF_SERVER_FRONT_CONN_H
@@ -53,8 +54,8 @@ enum hf_conn_route {
 };
 
 struct hf_conn {
-  struct hf_conn *next, *prev; /**< all of the process, newest first */
-  struct hf_conn *parked_next; /**< waiting for a change */
+  struct hf_conn *next, *prev;               /**< all of the process, newest first */
+  struct hf_conn *parked_next;               /**< waiting for a change */
   struct hf_conn *shake_older, *shake_newer; /**< unfinished handshakes, by age */
   struct hf_front *front;
   bool devices; /**< which listener */
@@ -78,16 +79,16 @@ struct hf_conn {
   struct hf_http_request request; /**< views into `in` */
   uint8_t *in;
   size_t in_len, in_cap;
-  size_t body_max;     /**< of the route; set by the head call */
-  uint64_t body_got;   /**< UPLOAD: bytes taken so far */
+  size_t body_max;   /**< of the route; set by the head call */
+  uint64_t body_got; /**< UPLOAD: bytes taken so far */
   struct hf_spool_file *upload;
   int64_t parked_until_ms;
 
   uint8_t *out;
   size_t out_from, out_to;
-  bool keep;   /**< stay open after this reply */
-  int status;  /**< of this reply, for the access log */
-  int file;    /**< streaming this file, or -1 */
+  bool keep;  /**< stay open after this reply */
+  int status; /**< of this reply, for the access log */
+  int file;   /**< streaming this file, or -1 */
   uint64_t file_at, file_left, sent;
 };
 

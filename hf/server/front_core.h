@@ -12,8 +12,8 @@
 #define HF_FRONT_CONNS_MAX 16384
 /** Unfinished handshakes; beyond it the oldest is dropped. */
 #define HF_FRONT_HANDSHAKES_MAX 1024
-/** Share of all connections that one address may hold: a site of devices behind one address fits, an attacker alone does
- * not fill the table. */
+/** Share of all connections that one address may hold: a site of devices behind one address fits, an attacker alone
+ * does not fill the table. */
 #define HF_FRONT_PER_ADDRESS_MAX (HF_FRONT_CONNS_MAX / 4)
 /** Counters of connections by address; a keyed hash picks one, so nobody can aim at somebody else's. */
 #define HF_FRONT_ADDRESS_SLOTS 8192
@@ -35,19 +35,19 @@ struct hf_front {
   struct event *accept_devices;
   struct event *accept_people;
   struct event *timer;
-  int repo;          /**< folder of repo/ */
-  int spool;         /**< folder of spool/ */
-  uint64_t change;   /**< last change the engine told of */
-  uint64_t uploads;  /**< counts names in spool/ */
+  int repo;         /**< folder of repo/ */
+  int spool;        /**< folder of spool/ */
+  uint64_t change;  /**< last change the engine told of */
+  uint64_t uploads; /**< counts names in spool/ */
   bool stopping;
   int64_t stop_at_ms;
-  char date[32];     /**< value of the Date field */
+  char date[32]; /**< value of the Date field */
   int64_t date_s;
-  uint8_t *cacerts;  /**< reply of /cacerts */
+  uint8_t *cacerts; /**< reply of /cacerts */
   size_t cacerts_len;
   int64_t shake_log_s;     /**< the second that `shake_log_left` is about */
   unsigned shake_log_left; /**< failed handshakes that may still be logged in it */
-  char log[8192];    /**< access log lines that wait */
+  char log[8192];          /**< access log lines that wait */
   size_t log_len;
 };
 

@@ -103,7 +103,8 @@ static void director(struct hf_conn *conn)
 {
   struct hf_bytes name = after(conn->request.path, sizeof DIRECTOR - 1);
   if (!hf_http_path_check(name) || memchr(name.at, '/', name.len) != NULL || name.len > 64) {
-    hf_conn_refuse(conn, 404, "there is no such file", "ask for N.root.json, timestamp.json, N.snapshot.json or N.targets.json");
+    hf_conn_refuse(conn, 404, "there is no such file",
+                   "ask for N.root.json, timestamp.json, N.snapshot.json or N.targets.json");
     return;
   }
   struct hf_msg msg = {.type = HF_MSG_DIRECTOR, .ask = {.peer = peer_of(conn), .body = name}};
@@ -256,7 +257,8 @@ void hf_front_device_head(struct hf_conn *conn)
   } else if (begins(path, EST)) {
     est_head(conn, after(path, sizeof EST - 1));
   } else {
-    hf_conn_refuse(conn, 404, "there is nothing here for devices", "compare the path with the manual; people use the other address");
+    hf_conn_refuse(conn, 404, "there is nothing here for devices",
+                   "compare the path with the manual; people use the other address");
   }
 }
 
@@ -311,17 +313,20 @@ static void answer_bad(struct hf_conn *conn, enum hf_err err, uint16_t rule, uin
                      known ? words->todo : "ask the operator; enrol it if it is new");
       break;
     case HF_E_NOT_FOUND:
-      hf_conn_refuse(conn, 404, known ? words->what : "there is no such file", known ? words->todo : "nothing newer exists");
+      hf_conn_refuse(conn, 404, known ? words->what : "there is no such file",
+                     known ? words->todo : "nothing newer exists");
       break;
     case HF_E_EXISTS:
     case HF_E_STATE:
-      hf_conn_refuse(conn, 409, known ? words->what : "not possible in the present state", known ? words->todo : "ask the operator");
+      hf_conn_refuse(conn, 409, known ? words->what : "not possible in the present state",
+                     known ? words->todo : "ask the operator");
       break;
     case HF_E_VERSION:
       hf_conn_refuse(conn, 400, "this protocol version is not spoken here", "update the server");
       break;
     default:
-      hf_conn_refuse_with(conn, 503, err == HF_E_FULL ? "the disk of the server is full" : "the server could not store this",
+      hf_conn_refuse_with(conn, 503,
+                          err == HF_E_FULL ? "the disk of the server is full" : "the server could not store this",
                           "keep it and come again later", "Retry-After: 60\r\n");
       break;
   }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * An HTTP/1.1 request head (RFC 9112), strictly: what two readers could understand differently is refused. Pure.
  *
- * No chunked requests, no continuation lines, no bare line feeds, no absolute or encoded paths for files. Bodies are the
- * connection's business (front_conn).
+ * No chunked requests, no continuation lines, no bare line feeds, no absolute or encoded paths for files. Bodies are
+ * the connection's business (front_conn).
  */
 #ifndef HF_SERVER_FRONT_HTTP_H
 #define HF_SERVER_FRONT_HTTP_H
@@ -16,22 +16,30 @@
 /** Longest request target. */
 #define HF_HTTP_TARGET_MAX 4096
 
-enum hf_http_method { HF_HTTP_GET, HF_HTTP_HEAD, HF_HTTP_POST, HF_HTTP_PUT, HF_HTTP_PATCH, HF_HTTP_DELETE, HF_HTTP_OTHER };
+enum hf_http_method {
+  HF_HTTP_GET,
+  HF_HTTP_HEAD,
+  HF_HTTP_POST,
+  HF_HTTP_PUT,
+  HF_HTTP_PATCH,
+  HF_HTTP_DELETE,
+  HF_HTTP_OTHER
+};
 
 /** A request head. Views borrow the input. Fields that did not come are empty. */
 struct hf_http_request {
   enum hf_http_method method;
-  struct hf_bytes verb;   /**< as sent */
-  struct hf_bytes path;   /**< raw, begins with '/' */
-  struct hf_bytes query;  /**< raw, without '?' */
+  struct hf_bytes verb;  /**< as sent */
+  struct hf_bytes path;  /**< raw, begins with '/' */
+  struct hf_bytes query; /**< raw, without '?' */
   struct hf_bytes host, authorization, cookie, csrf, content_type, if_none_match, if_range, range;
   uint64_t content_length; /**< 0 when it did not come */
   bool has_length;
   bool keep_alive;
   bool expect_continue;
-  size_t head_len;         /**< bytes of the head, the empty line included */
-  int refuse;              /**< with HF_E_INPUT: the status to answer with */
-  const char *reason;      /**< with HF_E_INPUT: what was wrong, static */
+  size_t head_len;    /**< bytes of the head, the empty line included */
+  int refuse;         /**< with HF_E_INPUT: the status to answer with */
+  const char *reason; /**< with HF_E_INPUT: what was wrong, static */
 };
 
 /**

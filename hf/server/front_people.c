@@ -197,7 +197,8 @@ static void upload_begin(struct hf_conn *conn)
   enum hf_err err = hf_spool_new(&file, front->spool, front->child->number, ++front->uploads);
   if (err != HF_OK) {
     hf_conn_refuse(conn, err == HF_E_FULL ? 507 : 500,
-                   err == HF_E_FULL ? "the disk of the server is full; nothing was stored" : "the upload cannot be stored",
+                   err == HF_E_FULL ? "the disk of the server is full; nothing was stored"
+                                    : "the upload cannot be stored",
                    err == HF_E_FULL ? "make room on the server's disk, then try again" : "read the server's log");
     return;
   }
@@ -222,8 +223,8 @@ static void upload_end(struct hf_conn *conn)
 
 static bool is_poll(const struct hf_conn *conn, uint64_t *since)
 {
-  return conn->route == HF_ROUTE_API && conn->request.method == HF_HTTP_GET &&
-         hf_bytes_is(api_path(conn), "/events") && hf_http_query_uint(since, conn->request.query, "since");
+  return conn->route == HF_ROUTE_API && conn->request.method == HF_HTTP_GET && hf_bytes_is(api_path(conn), "/events") &&
+         hf_http_query_uint(since, conn->request.query, "since");
 }
 
 /* Signed in, and nothing has changed since: hold the answer back. True when the connection waits now. */

@@ -14,10 +14,7 @@
 /* Names: front<N>-<count>.part */
 #define PREFIX_MAX 24
 
-static enum hf_err failure(void)
-{
-  return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? HF_E_FULL : HF_E_IO;
-}
+static enum hf_err failure(void) { return errno == ENOSPC || errno == EDQUOT || errno == EFBIG ? HF_E_FULL : HF_E_IO; }
 
 enum hf_err hf_spool_new(struct hf_spool_file **upload, int folder, unsigned front, uint64_t number)
 {

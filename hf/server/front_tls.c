@@ -48,7 +48,8 @@ static enum hf_err check_clock(const X509 *server, const char *server_dir)
     return complain(HF_E_STATE, path, "the certificate begins in the future; set the clock of this computer");
   }
   if (X509_cmp_current_time(X509_get0_notAfter(server)) <= 0) {
-    return complain(HF_E_STATE, path, "the certificate has ended; if the clock of this computer is right, make a new one");
+    return complain(HF_E_STATE, path,
+                    "the certificate has ended; if the clock of this computer is right, make a new one");
   }
   return HF_OK;
 }

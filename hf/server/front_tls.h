@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  * TLS of the two listeners, and who a client certificate says its owner is.
  *
- * Device listener: a client certificate is asked for; one that is presented must chain to the device CA or the factory CA.
- * Its dates are not judged in the handshake but on every request (front_device), so that a device with an expired
+ * Device listener: a client certificate is asked for; one that is presented must chain to the device CA or the factory
+ * CA. Its dates are not judged in the handshake but on every request (front_device), so that a device with an expired
  * certificate gets an answer that says so, and a connection that outlives its certificate ends.
  */
 #ifndef HF_SERVER_FRONT_TLS_H
@@ -18,7 +18,7 @@
 struct hf_front_tls {
   SSL_CTX *devices;
   SSL_CTX *people;
-  X509 *server;     /**< the server's own certificate: its names are what Host may say */
+  X509 *server; /**< the server's own certificate: its names are what Host may say */
   X509 *device_ca;
   X509 *factory_ca;
 };
@@ -28,9 +28,9 @@ struct hf_front_identity {
   bool present;
   bool factory; /**< issued by the factory CA */
   char device[HF_DEVICE_ID_MAX + 1];
-  char product[HF_PRODUCT_MAX + 1];     /**< factory certificates: OU */
+  char product[HF_PRODUCT_MAX + 1];      /**< factory certificates: OU */
   char hardware[HF_HARDWARE_ID_MAX + 1]; /**< factory certificates: title */
-  uint8_t sha256[HF_SHA256_LEN];        /**< of the certificate's DER */
+  uint8_t sha256[HF_SHA256_LEN];         /**< of the certificate's DER */
   int64_t not_before;
   int64_t not_after;
 };

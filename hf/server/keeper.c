@@ -72,8 +72,8 @@ static int notify_open(void)
     to.sun_path[0] = '\0';
   }
   int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-  if (fd >= 0 && connect(fd, (const struct sockaddr *)&to,
-                         (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0) {
+  if (fd >= 0 &&
+      connect(fd, (const struct sockaddr *)&to, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + len)) != 0) {
     (void)close(fd);
     return -1;
   }
@@ -389,8 +389,8 @@ static void on_signals(struct keeper *keeper)
   }
 }
 
-/* A ready engine has taken it over (docs/spec/workspace.md). It may not remove it itself: the right to remove files from
- * server/ would reach the vault's keys. */
+/* A ready engine has taken it over (docs/spec/workspace.md). It may not remove it itself: the right to remove files
+ * from server/ would reach the vault's keys. */
 static void forget_bootstrap(const struct hf_setup *setup)
 {
   char path[PATH_MAX + 16];
@@ -470,8 +470,8 @@ static void lay_out(struct keeper *keeper)
   keeper->count = SINGLES + keeper->setup->fronts;
   for (size_t i = 0; i < keeper->count; i++) {
     bool single = i < SINGLES;
-    keeper->slot[i] = (struct slot){.process = single ? singles[i] : HF_FRONT,
-                                    .number = single ? 0 : (unsigned)(i - SINGLES), .control = -1};
+    keeper->slot[i] = (struct slot){
+        .process = single ? singles[i] : HF_FRONT, .number = single ? 0 : (unsigned)(i - SINGLES), .control = -1};
   }
 }
 
@@ -481,7 +481,8 @@ int hf_keeper_run(struct hf_setup *setup, const char *banner)
   if (keeper == NULL) {
     return 1;
   }
-  *keeper = (struct keeper){.setup = setup, .banner = banner, .begun_ms = hf_child_now_ms(), .signals = -1, .notify = notify_open()};
+  *keeper = (struct keeper){
+      .setup = setup, .banner = banner, .begun_ms = hf_child_now_ms(), .signals = -1, .notify = notify_open()};
   lay_out(keeper);
   if (watch_signals(keeper) != HF_OK || (setup->sandbox && hf_sandbox_enter(HF_KEEPER, setup->dir) != HF_OK)) {
     keeper->failed = true;

@@ -99,8 +99,9 @@ enum hf_err hf_landlock_restrict(const struct hf_landlock_rule *rules, size_t co
 {
   int version = hf_landlock_version();
   if (version == 0) {
-    fprintf(stderr, "sandbox: this kernel has no Landlock, or it is not switched on (5.13 or later, \"landlock\" in the "
-                    "lsm= boot parameter); use such a kernel, or --no-sandbox if you accept the risk\n");
+    fprintf(stderr,
+            "sandbox: this kernel has no Landlock, or it is not switched on (5.13 or later, \"landlock\" in the "
+            "lsm= boot parameter); use such a kernel, or --no-sandbox if you accept the risk\n");
     return HF_E_STATE;
   }
   int ruleset = ruleset_open(version, net);
@@ -112,8 +113,8 @@ enum hf_err hf_landlock_restrict(const struct hf_landlock_rule *rules, size_t co
   for (size_t i = 0; err == HF_OK && i < count; i++) {
     err = add_rule(ruleset, &rules[i], known_fs(version));
   }
-  if (err == HF_OK && (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-                       syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)) {
+  if (err == HF_OK &&
+      (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)) {
     fprintf(stderr, "sandbox: Landlock: %s\n", strerror(errno));
     err = HF_E_IO;
   }

@@ -22,7 +22,8 @@ static void queue_free(struct hf_link_queue *queue)
   *queue = (struct hf_link_queue){0};
 }
 
-/* Make room for `len` more bytes at the end: first by moving what is left to the start, then by growing up to `ceiling`. */
+/* Make room for `len` more bytes at the end: first by moving what is left to the start, then by growing up to
+ * `ceiling`. */
 static enum hf_err queue_room(struct hf_link_queue *queue, size_t len, size_t ceiling)
 {
   size_t used = queue->to - queue->from;
@@ -195,10 +196,7 @@ void hf_link_flush(struct hf_link *link)
   }
 }
 
-bool hf_link_pending(const struct hf_link *link)
-{
-  return link->socket >= 0 && link->out.from < link->out.to;
-}
+bool hf_link_pending(const struct hf_link *link) { return link->socket >= 0 && link->out.from < link->out.to; }
 
 enum hf_err hf_control_put(int control, const struct hf_msg *msg, int fd)
 {

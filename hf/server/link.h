@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0
  * A link: frames (hf/server/msg.h) over a connected Unix stream socket between two processes of the server.
  *
- * Non-blocking, with a bounded queue each way: whoever asks finds out that the other side is behind (HF_E_FULL) instead of
- * growing without end. It knows no event loop; the loop calls fill and flush when the socket is ready.
+ * Non-blocking, with a bounded queue each way: whoever asks finds out that the other side is behind (HF_E_FULL) instead
+ * of growing without end. It knows no event loop; the loop calls fill and flush when the socket is ready.
  */
 #ifndef HF_SERVER_LINK_H
 #define HF_SERVER_LINK_H
 
 #include "hf/server/msg.h"
 
-/** Bytes that may wait to be sent before hf_link_put refuses; one message of the largest size always fits an idle link. */
+/** Bytes that may wait to be sent before hf_link_put refuses; one message of the largest size always fits an idle link.
+ */
 #define HF_LINK_QUEUE_MAX (16u << 20)
 
 /** A queue of bytes on the heap: `at[from .. to)` is in use. */
@@ -45,7 +46,8 @@ void hf_link_fill(struct hf_link *link);
  */
 HF_MUST bool hf_link_next(struct hf_link *link, struct hf_msg *msg);
 
-/** Queue a message. HF_E_FULL: the peer is behind; HF_E_IO: no peer; HF_E_SPACE: longer than HF_MSG_MAX or no memory. */
+/** Queue a message. HF_E_FULL: the peer is behind; HF_E_IO: no peer; HF_E_SPACE: longer than HF_MSG_MAX or no memory.
+ */
 HF_MUST enum hf_err hf_link_put(struct hf_link *link, const struct hf_msg *msg);
 /** Send what is queued as far as the socket takes it. Sets `broken` on error. */
 void hf_link_flush(struct hf_link *link);

@@ -15,19 +15,34 @@ struct field {
 };
 
 #define AT(member) (uint16_t) offsetof(struct hf_msg, member)
-#define U32(member) {AT(member), KIND_U32, 0}
-#define U64(member) {AT(member), KIND_U64, 0}
-#define I64(member) {AT(member), KIND_I64, 0}
-#define BOOL(member) {AT(member), KIND_BOOL, 0}
-#define BYTES(member, max) {AT(member), KIND_BYTES, (max)}
+#define U32(member)                                                                                                    \
+  {                                                                                                                    \
+    AT(member), KIND_U32, 0                                                                                            \
+  }
+#define U64(member)                                                                                                    \
+  {                                                                                                                    \
+    AT(member), KIND_U64, 0                                                                                            \
+  }
+#define I64(member)                                                                                                    \
+  {                                                                                                                    \
+    AT(member), KIND_I64, 0                                                                                            \
+  }
+#define BOOL(member)                                                                                                   \
+  {                                                                                                                    \
+    AT(member), KIND_BOOL, 0                                                                                           \
+  }
+#define BYTES(member, max)                                                                                             \
+  {                                                                                                                    \
+    AT(member), KIND_BYTES, (max)                                                                                      \
+  }
 #define PEER(member)                                                                                                   \
   BOOL(member.present), BYTES(member.device, 64), BYTES(member.certificate, 32), BOOL(member.factory),                 \
       I64(member.not_after), BYTES(member.address, 64)
 
 static const struct field fields_ask[] = {PEER(ask.peer), BYTES(ask.body, 64u << 10)};
 static const struct field fields_enrol[] = {
-    PEER(enrol.peer),          BYTES(enrol.token, 128),   BYTES(enrol.device, 64),
-    BYTES(enrol.product, 32),  BYTES(enrol.hardware, 64), BYTES(enrol.key, HF_P256_PUBLIC_LEN),
+    PEER(enrol.peer),         BYTES(enrol.token, 128),   BYTES(enrol.device, 64),
+    BYTES(enrol.product, 32), BYTES(enrol.hardware, 64), BYTES(enrol.key, HF_P256_PUBLIC_LEN),
     BOOL(enrol.renew),
 };
 static const struct field fields_api[] = {

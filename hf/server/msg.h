@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Messages between the processes of the server: every type, its members, its one encoding (docs/spec/processes.md).
  *
- * A message is a frame: length (4 bytes, network order), then a deterministic CBOR array [type, id, member...]. What each
- * type carries is a table in msg.c, so that encoding and parsing cannot drift apart. How frames move over a socket is
- * hf/server/link.h. Processes of one server are of one build: there is no version in a frame.
+ * A message is a frame: length (4 bytes, network order), then a deterministic CBOR array [type, id, member...]. What
+ * each type carries is a table in msg.c, so that encoding and parsing cannot drift apart. How frames move over a socket
+ * is hf/server/link.h. Processes of one server are of one build: there is no version in a frame.
  */
 #ifndef HF_SERVER_MSG_H
 #define HF_SERVER_MSG_H

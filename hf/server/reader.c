@@ -28,8 +28,8 @@ static void answer(struct reader *reader, struct hf_child_link *wire, const stru
   hf_secret_wipe(&reply, sizeof reply);
 }
 
-/* One request, then back to the loop: the fronts take turns, and a password check of one does not pile up behind another
- * front's. */
+/* One request, then back to the loop: the fronts take turns, and a password check of one does not pile up behind
+ * another front's. */
 static void on_input(struct hf_child_link *wire)
 {
   struct hf_msg msg;
@@ -52,8 +52,8 @@ static void on_link(struct hf_child *child, enum hf_process peer, unsigned numbe
 
 static enum hf_err open_database(struct reader *reader, struct hf_child *child)
 {
-  struct hf_engine_config config = {.server_dir = child->setup->server_dir, .read_only = true,
-                                    .sandboxed = child->setup->sandbox};
+  struct hf_engine_config config = {
+      .server_dir = child->setup->server_dir, .read_only = true, .sandboxed = child->setup->sandbox};
   memcpy(config.login_key, child->setup->login_key, sizeof config.login_key);
   enum hf_err err = hf_engine_open(&reader->engine, &config, hf_child_now());
   hf_secret_wipe(config.login_key, sizeof config.login_key);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The reader process: REST reads on a read-only database handle, and password checks, so that no person's request delays
- * a device.
+ * The reader process: REST reads on a read-only database handle, and password checks, so that no person's request
+ * delays a device.
  */
 #ifndef HF_SERVER_READER_H
 #define HF_SERVER_READER_H

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Narrowing a process of the server: files by Landlock, system calls by seccomp, the rest by limits (docs/spec/processes.md).
+ * Narrowing a process of the server: files by Landlock, system calls by seccomp, the rest by limits
+ * (docs/spec/processes.md).
  *
- * Asks the running kernel what it knows; a kernel without Landlock or seccomp is a failure, not a silent half measure. What
- * each kind of process may do is one table in sandbox.c.
+ * Asks the running kernel what it knows; a kernel without Landlock or seccomp is a failure, not a silent half measure.
+ * What each kind of process may do is one table in sandbox.c.
  */
 #ifndef HF_SERVER_SANDBOX_H
 #define HF_SERVER_SANDBOX_H

@@ -80,7 +80,8 @@ static void complain_listen(const char *which, const char *address, const char *
   } else if (error == EACCES) {
     hint = "ports below 1024 need a right (systemd: AmbientCapabilities=CAP_NET_BIND_SERVICE); give it, or ";
   }
-  fprintf(stderr, "serve: cannot listen on %s for %s: %s; %schoose another address with --%s ADDR:PORT or in holdfast.json\n",
+  fprintf(stderr,
+          "serve: cannot listen on %s for %s: %s; %schoose another address with --%s ADDR:PORT or in holdfast.json\n",
           address, which, reason, hint, which);
 }
 
@@ -96,7 +97,8 @@ static int bind_one(const struct addrinfo *info)
   if (info->ai_family == AF_INET6) {
     (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &no, sizeof no); /* [::] means everybody */
   }
-  /* Accepted sockets inherit it. Without it the second small write of an exchange waits 40 ms for an acknowledgement. */
+  /* Accepted sockets inherit it. Without it the second small write of an exchange waits 40 ms for an acknowledgement.
+   */
   (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
   if (bind(fd, info->ai_addr, info->ai_addrlen) != 0 || listen(fd, BACKLOG) != 0) {
     int error = errno;
@@ -207,7 +209,8 @@ static enum hf_err open_listeners(struct hf_setup *setup, char banner[BANNER_MAX
   if (setup->devices_socket < 0) {
     return HF_E_IO;
   }
-  setup->people_socket = open_listener(&people, options->people != NULL ? options->people : workspace->people, "people");
+  setup->people_socket =
+      open_listener(&people, options->people != NULL ? options->people : workspace->people, "people");
   if (setup->people_socket < 0) {
     return HF_E_IO;
   }
@@ -221,7 +224,8 @@ static enum hf_err open_listeners(struct hf_setup *setup, char banner[BANNER_MAX
   put_url(people_url, sizeof people_url, setup->people_tls ? "https" : "http", &people);
   (void)snprintf(narrowed, sizeof narrowed, "narrowed (Landlock %d, seccomp)", hf_landlock_version());
   (void)snprintf(banner, BANNER_MAX, "devices %s, people %s, %u front process%s, %s", device_url, people_url,
-                 setup->fronts, setup->fronts == 1 ? "" : "es", setup->sandbox ? narrowed : "NOT NARROWED (--no-sandbox)");
+                 setup->fronts, setup->fronts == 1 ? "" : "es",
+                 setup->sandbox ? narrowed : "NOT NARROWED (--no-sandbox)");
   return HF_OK;
 }
 

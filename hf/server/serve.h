@@ -23,8 +23,8 @@ struct hf_serve_options {
  * Run the server until SIGTERM or SIGINT.
  * @param dir      borrows; the workspace
  * @param options  borrows; may be NULL
- * @return 0: stopped as asked; 1: could not start or a process failed for good, after a message on standard error that says
- *         what, where and what to do. Forks; only from a process with one thread.
+ * @return 0: stopped as asked; 1: could not start or a process failed for good, after a message on standard error that
+ * says what, where and what to do. Forks; only from a process with one thread.
  */
 int hf_serve_run(const char *dir, const struct hf_serve_options *options);
 

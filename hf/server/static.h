@@ -10,8 +10,8 @@
 struct hf_static_file {
   int fd;
   uint64_t size;
-  char etag[48];   /**< with its quotes: size, time of change and inode */
-  bool immutable;  /**< its name promises its content: it may be cached for ever */
+  char etag[48];  /**< with its quotes: size, time of change and inode */
+  bool immutable; /**< its name promises its content: it may be cached for ever */
   const char *content_type;
 };
 

@@ -12,69 +12,207 @@
 
 /* Memory, time, the event loop, sockets that are open already. */
 static const int always[] = {
-    CALL(read), CALL(write), CALL(readv), CALL(writev), CALL(close), CALL(fstat), CALL(lseek), CALL(munmap),
-    CALL(mremap), CALL(madvise), CALL(brk), CALL(rt_sigaction), CALL(rt_sigprocmask),
-    CALL(rt_sigreturn), CALL(getuid), CALL(geteuid), CALL(getgid), CALL(getegid), CALL(futex), CALL(getpid), CALL(gettid), CALL(clock_gettime), CALL(gettimeofday), CALL(time),
-    CALL(clock_nanosleep), CALL(nanosleep), CALL(getrandom), CALL(exit), CALL(exit_group), CALL(restart_syscall),
-    CALL(epoll_create1), CALL(epoll_ctl), CALL(epoll_wait), CALL(epoll_pwait), CALL(poll), CALL(ppoll), CALL(recvfrom),
-    CALL(recvmsg), CALL(sendto), CALL(sendmsg), CALL(shutdown), CALL(fcntl), CALL(getsockopt), CALL(tgkill), END};
+    CALL(read),          CALL(write),         CALL(readv),          CALL(writev),       CALL(close),
+    CALL(fstat),         CALL(lseek),         CALL(munmap),         CALL(mremap),       CALL(madvise),
+    CALL(brk),           CALL(rt_sigaction),  CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(getuid),
+    CALL(geteuid),       CALL(getgid),        CALL(getegid),        CALL(futex),        CALL(getpid),
+    CALL(gettid),        CALL(clock_gettime), CALL(gettimeofday),   CALL(time),         CALL(clock_nanosleep),
+    CALL(nanosleep),     CALL(getrandom),     CALL(exit),           CALL(exit_group),   CALL(restart_syscall),
+    CALL(epoll_create1), CALL(epoll_ctl),     CALL(epoll_wait),     CALL(epoll_pwait),  CALL(poll),
+    CALL(ppoll),         CALL(recvfrom),      CALL(recvmsg),        CALL(sendto),       CALL(sendmsg),
+    CALL(shutdown),      CALL(fcntl),         CALL(getsockopt),     CALL(tgkill),       END};
 
 /* Until hf_sandbox_seal. */
-static const int at_start[] = {CALL(pipe2), CALL(eventfd2), CALL(socketpair), CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(statx), CALL(pread64),
-                               CALL(prctl), CALL(seccomp), CALL(landlock_create_ruleset), CALL(landlock_add_rule),
-                               CALL(landlock_restrict_self), CALL(close_range), CALL(prlimit64), CALL(getdents64),
-                               CALL(access), CALL(faccessat), CALL(faccessat2), CALL(setsockopt), CALL(fchmod),
-                               CALL(ftruncate), CALL(fdatasync), CALL(fsync), END};
+static const int at_start[] = {CALL(pipe2),
+                               CALL(eventfd2),
+                               CALL(socketpair),
+                               CALL(openat),
+                               CALL(open),
+                               CALL(newfstatat),
+                               CALL(stat),
+                               CALL(statx),
+                               CALL(pread64),
+                               CALL(prctl),
+                               CALL(seccomp),
+                               CALL(landlock_create_ruleset),
+                               CALL(landlock_add_rule),
+                               CALL(landlock_restrict_self),
+                               CALL(close_range),
+                               CALL(prlimit64),
+                               CALL(getdents64),
+                               CALL(access),
+                               CALL(faccessat),
+                               CALL(faccessat2),
+                               CALL(setsockopt),
+                               CALL(fchmod),
+                               CALL(ftruncate),
+                               CALL(fdatasync),
+                               CALL(fsync),
+                               END};
 
-static const int front[] = {CALL(accept4), CALL(setsockopt), CALL(getpeername), CALL(getsockname), CALL(openat),
-                            CALL(openat2), CALL(unlinkat), CALL(unlink), CALL(newfstatat), CALL(statx), CALL(pread64),
-                            CALL(pwrite64), CALL(fdatasync), CALL(fsync), CALL(ftruncate), CALL(fallocate), END};
+static const int front[] = {CALL(accept4),
+                            CALL(setsockopt),
+                            CALL(getpeername),
+                            CALL(getsockname),
+                            CALL(openat),
+                            CALL(openat2),
+                            CALL(unlinkat),
+                            CALL(unlink),
+                            CALL(newfstatat),
+                            CALL(statx),
+                            CALL(pread64),
+                            CALL(pwrite64),
+                            CALL(fdatasync),
+                            CALL(fsync),
+                            CALL(ftruncate),
+                            CALL(fallocate),
+                            END};
 
 /* SQLite, and the repository folder. */
-static const int engine[] = {CALL(openat), CALL(open), CALL(openat2), CALL(newfstatat), CALL(stat), CALL(lstat),
-                             CALL(statx), CALL(pread64), CALL(pwrite64), CALL(fdatasync), CALL(fsync), CALL(ftruncate),
-                             CALL(fallocate), CALL(unlink), CALL(unlinkat), CALL(rename), CALL(renameat),
-                             CALL(renameat2), CALL(link), CALL(linkat), CALL(mkdir), CALL(mkdirat), CALL(rmdir),
-                             CALL(fchmod), CALL(chmod), CALL(fchmodat), CALL(fchown), CALL(access), CALL(faccessat),
-                             CALL(faccessat2), CALL(geteuid), CALL(getuid), CALL(getcwd), CALL(readlink),
-                             CALL(readlinkat), CALL(getdents64), CALL(flock), CALL(fstatfs), CALL(statfs),
-                             CALL(utimensat), CALL(umask), CALL(copy_file_range), CALL(sendfile),
-                             CALL(setsockopt) /* patience with a new vault */, END};
+static const int engine[] = {CALL(openat),
+                             CALL(open),
+                             CALL(openat2),
+                             CALL(newfstatat),
+                             CALL(stat),
+                             CALL(lstat),
+                             CALL(statx),
+                             CALL(pread64),
+                             CALL(pwrite64),
+                             CALL(fdatasync),
+                             CALL(fsync),
+                             CALL(ftruncate),
+                             CALL(fallocate),
+                             CALL(unlink),
+                             CALL(unlinkat),
+                             CALL(rename),
+                             CALL(renameat),
+                             CALL(renameat2),
+                             CALL(link),
+                             CALL(linkat),
+                             CALL(mkdir),
+                             CALL(mkdirat),
+                             CALL(rmdir),
+                             CALL(fchmod),
+                             CALL(chmod),
+                             CALL(fchmodat),
+                             CALL(fchown),
+                             CALL(access),
+                             CALL(faccessat),
+                             CALL(faccessat2),
+                             CALL(geteuid),
+                             CALL(getuid),
+                             CALL(getcwd),
+                             CALL(readlink),
+                             CALL(readlinkat),
+                             CALL(getdents64),
+                             CALL(flock),
+                             CALL(fstatfs),
+                             CALL(statfs),
+                             CALL(utimensat),
+                             CALL(umask),
+                             CALL(copy_file_range),
+                             CALL(sendfile),
+                             CALL(setsockopt) /* patience with a new vault */,
+                             END};
 
-static const int reader[] = {CALL(openat), CALL(open), CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx),
-                             CALL(pread64), CALL(pwrite64), CALL(ftruncate), CALL(fallocate), CALL(access),
-                             CALL(faccessat), CALL(faccessat2), CALL(geteuid), CALL(getuid), CALL(getcwd),
-                             CALL(readlink), CALL(readlinkat), CALL(fchown), CALL(fchmod), CALL(fstatfs), CALL(statfs),
+static const int reader[] = {CALL(openat),
+                             CALL(open),
+                             CALL(newfstatat),
+                             CALL(stat),
+                             CALL(lstat),
+                             CALL(statx),
+                             CALL(pread64),
+                             CALL(pwrite64),
+                             CALL(ftruncate),
+                             CALL(fallocate),
+                             CALL(access),
+                             CALL(faccessat),
+                             CALL(faccessat2),
+                             CALL(geteuid),
+                             CALL(getuid),
+                             CALL(getcwd),
+                             CALL(readlink),
+                             CALL(readlinkat),
+                             CALL(fchown),
+                             CALL(fchmod),
+                             CALL(fstatfs),
+                             CALL(statfs),
                              END};
 
 static const int vault[] = {CALL(fdatasync), CALL(fsync), END};
 
 /* The resolver of the C library starts a thread, reads its files and talks to name servers. */
-static const int courier[] = {CALL(socket), CALL(connect), CALL(bind), CALL(setsockopt), CALL(getpeername),
-                              CALL(getsockname), CALL(sendmmsg), CALL(recvmmsg), CALL(openat), CALL(open),
-                              CALL(newfstatat), CALL(stat), CALL(lstat), CALL(statx), CALL(pread64), CALL(access),
-                              CALL(faccessat2), CALL(getdents64), CALL(clone), CALL(clone3), CALL(set_robust_list),
-                              CALL(rseq), CALL(pipe2), CALL(eventfd2), CALL(socketpair), CALL(ioctl), CALL(uname),
-                              CALL(sched_getaffinity), CALL(geteuid), CALL(getuid), CALL(pselect6), CALL(readlink),
-                              CALL(sysinfo), CALL(getppid), CALL(prctl), END};
+static const int courier[] = {CALL(socket),          CALL(connect),     CALL(bind),       CALL(setsockopt),
+                              CALL(getpeername),     CALL(getsockname), CALL(sendmmsg),   CALL(recvmmsg),
+                              CALL(openat),          CALL(open),        CALL(newfstatat), CALL(stat),
+                              CALL(lstat),           CALL(statx),       CALL(pread64),    CALL(access),
+                              CALL(faccessat2),      CALL(getdents64),  CALL(clone),      CALL(clone3),
+                              CALL(set_robust_list), CALL(rseq),        CALL(pipe2),      CALL(eventfd2),
+                              CALL(socketpair),      CALL(ioctl),       CALL(uname),      CALL(sched_getaffinity),
+                              CALL(geteuid),         CALL(getuid),      CALL(pselect6),   CALL(readlink),
+                              CALL(sysinfo),         CALL(getppid),     CALL(prctl),      END};
 
 /* Asked by libraries out of habit; they live with a refusal. */
-static const int probes[] = {CALL(ioctl), CALL(uname), CALL(sysinfo), CALL(readlink), CALL(access), CALL(getrlimit),
-                             CALL(sched_getaffinity), CALL(prctl), CALL(openat), CALL(open), CALL(getcpu), END};
+static const int probes[] = {
+    CALL(ioctl), CALL(uname),  CALL(sysinfo), CALL(readlink), CALL(access), CALL(getrlimit), CALL(sched_getaffinity),
+    CALL(prctl), CALL(openat), CALL(open),    CALL(getcpu),   END};
 
-/* Keeper's children inherit this: nothing of the server starts programs, traces, mounts or loads code into the kernel. */
-static const int never[] = {CALL(execve), CALL(execveat), CALL(process_vm_readv), CALL(process_vm_writev), CALL(mount),
-                            CALL(umount2), CALL(pivot_root), CALL(chroot), CALL(unshare), CALL(setns), CALL(bpf),
-                            CALL(perf_event_open), CALL(userfaultfd), CALL(keyctl), CALL(add_key), CALL(request_key),
-                            CALL(init_module), CALL(finit_module), CALL(delete_module), CALL(kexec_load), CALL(reboot),
-                            CALL(swapon), CALL(swapoff), CALL(personality), CALL(io_uring_setup), END};
+/* Keeper's children inherit this: nothing of the server starts programs, traces, mounts or loads code into the kernel.
+ */
+static const int never[] = {CALL(execve),
+                            CALL(execveat),
+                            CALL(process_vm_readv),
+                            CALL(process_vm_writev),
+                            CALL(mount),
+                            CALL(umount2),
+                            CALL(pivot_root),
+                            CALL(chroot),
+                            CALL(unshare),
+                            CALL(setns),
+                            CALL(bpf),
+                            CALL(perf_event_open),
+                            CALL(userfaultfd),
+                            CALL(keyctl),
+                            CALL(add_key),
+                            CALL(request_key),
+                            CALL(init_module),
+                            CALL(finit_module),
+                            CALL(delete_module),
+                            CALL(kexec_load),
+                            CALL(reboot),
+                            CALL(swapon),
+                            CALL(swapoff),
+                            CALL(personality),
+                            CALL(io_uring_setup),
+                            END};
 
 /* What the sanitizers' run time needs on top, and no release build has: the leak checker stops the world. */
-static const int sanitizers[] = {CALL(ptrace), CALL(clone), CALL(wait4), CALL(sigaltstack), CALL(prctl), CALL(readlink),
-                                 CALL(open), CALL(openat), CALL(getdents64), CALL(getdents), CALL(sched_yield), CALL(getppid),
-                                 CALL(pipe2), CALL(pipe), CALL(process_vm_readv), CALL(set_robust_list), CALL(kill),
-                                 CALL(fork), CALL(sched_getaffinity), CALL(getrlimit), CALL(setrlimit),
-                                 CALL(prlimit64), CALL(newfstatat), CALL(stat), CALL(getrusage), END};
+static const int sanitizers[] = {CALL(ptrace),
+                                 CALL(clone),
+                                 CALL(wait4),
+                                 CALL(sigaltstack),
+                                 CALL(prctl),
+                                 CALL(readlink),
+                                 CALL(open),
+                                 CALL(openat),
+                                 CALL(getdents64),
+                                 CALL(getdents),
+                                 CALL(sched_yield),
+                                 CALL(getppid),
+                                 CALL(pipe2),
+                                 CALL(pipe),
+                                 CALL(process_vm_readv),
+                                 CALL(set_robust_list),
+                                 CALL(kill),
+                                 CALL(fork),
+                                 CALL(sched_getaffinity),
+                                 CALL(getrlimit),
+                                 CALL(setrlimit),
+                                 CALL(prlimit64),
+                                 CALL(newfstatat),
+                                 CALL(stat),
+                                 CALL(getrusage),
+                                 END};
 
 static const int *list_of(enum hf_process process)
 {
@@ -123,7 +261,8 @@ static int add_probes(scmp_filter_ctx filter, enum hf_process process, bool star
   return rc;
 }
 
-/* Memory that becomes code: only while libraries are loaded; the resolver of courier loads some at its first look-up. */
+/* Memory that becomes code: only while libraries are loaded; the resolver of courier loads some at its first look-up.
+ */
 static int add_memory(scmp_filter_ctx filter, enum hf_process process, bool starting)
 {
   static const int calls[] = {CALL(mmap), CALL(mprotect)};

@@ -59,7 +59,8 @@ static enum hf_err read_private(struct hf_buf *pem, const char *path)
   if (fstat(file, &about) != 0 || !S_ISREG(about.st_mode)) {
     err = complain(HF_E_IO, path, "not a file");
   } else if ((about.st_mode & (S_IRWXG | S_IRWXO)) != 0) {
-    err = complain(HF_E_DENIED, path, "other users may open this key; chmod 600 it, and make a new one if they may have");
+    err =
+        complain(HF_E_DENIED, path, "other users may open this key; chmod 600 it, and make a new one if they may have");
   } else {
     ssize_t got = read(file, pem->at, pem->cap);
     pem->len = got > 0 ? (size_t)got : 0;
@@ -122,11 +123,12 @@ static enum hf_err open_log(struct hf_vault *vault, const char *dir)
   enum hf_err err = hf_vaultlog_open(&vault->log, path, (int64_t)time(NULL));
   if (err != HF_OK) {
     return complain(err, path,
-                    err == HF_E_INPUT ? "the end of the log is not what the vault wrote; holdfast audit verify shows where"
-                                      : strerror(errno));
+                    err == HF_E_INPUT
+                        ? "the end of the log is not what the vault wrote; holdfast audit verify shows where"
+                        : strerror(errno));
   }
-  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("start"), .role = HF_LIT("vault"),
-                              .subject = HF_LIT(HF_VERSION)};
+  struct hf_vaultline line = {
+      .time = (int64_t)time(NULL), .what = HF_LIT("start"), .role = HF_LIT("vault"), .subject = HF_LIT(HF_VERSION)};
   return hf_vaultlog_put(&vault->log, &line);
 }
 
@@ -218,7 +220,9 @@ static const char *judge(char type[16], enum hf_vault_role role, struct hf_bytes
 /* Log a refusal. When even that fails there is nothing left to protect: nothing was signed. */
 static enum hf_err refuse(struct hf_vault *vault, const char *role, const char *reason, struct hf_bytes asked)
 {
-  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("refused"), .role = hf_bytes_text(role),
+  struct hf_vaultline line = {.time = (int64_t)time(NULL),
+                              .what = HF_LIT("refused"),
+                              .role = hf_bytes_text(role),
                               .subject = hf_bytes_text(reason)};
   hf_sha256(line.sha256, asked);
   (void)(hf_vaultlog_put(&vault->log, &line) == HF_OK);
@@ -236,8 +240,10 @@ static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, cons
   if (reason != NULL) {
     return refuse(vault, roles[role].name, reason, request->sign.canonical);
   }
-  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = hf_bytes_text(type),
-                              .role = hf_bytes_text(roles[role].name), .subject = request->sign.subject};
+  struct hf_vaultline line = {.time = (int64_t)time(NULL),
+                              .what = hf_bytes_text(type),
+                              .role = hf_bytes_text(roles[role].name),
+                              .subject = request->sign.subject};
   hf_sha256(line.sha256, request->sign.canonical);
   enum hf_err err = hf_vaultlog_put(&vault->log, &line);
   return err == HF_OK ? hf_key_sign(room, vault->role[role], request->sign.canonical) : err;
@@ -245,8 +251,10 @@ static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, cons
 
 static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
 {
-  struct hf_vault_issue issue = {.device = request->issue.device, .key = {.type = HF_KEY_P256},
-                                 .not_before = request->issue.not_before, .not_after = request->issue.not_after};
+  struct hf_vault_issue issue = {.device = request->issue.device,
+                                 .key = {.type = HF_KEY_P256},
+                                 .not_before = request->issue.not_before,
+                                 .not_after = request->issue.not_after};
   struct hf_bytes point = request->issue.key;
   if (!hf_names_check_device(issue.device) || point.len != HF_P256_PUBLIC_LEN) {
     return refuse(vault, "device-ca", "no device id or no key", point);
@@ -263,8 +271,8 @@ static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, con
     (void)refuse(vault, "device-ca", "certificate not made", point);
     return err;
   }
-  struct hf_vaultline line = {.time = (int64_t)time(NULL), .what = HF_LIT("certificate"), .role = HF_LIT("device-ca"),
-                              .subject = issue.device};
+  struct hf_vaultline line = {
+      .time = (int64_t)time(NULL), .what = HF_LIT("certificate"), .role = HF_LIT("device-ca"), .subject = issue.device};
   hf_sha256(line.sha256, hf_buf_bytes(room));
   return hf_vaultlog_put(&vault->log, &line); /* the caller drops the certificate when this failed */
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The vault: online role keys and the device CA, behind a closed list of typed requests, each logged before it is answered.
+ * The vault: online role keys and the device CA, behind a closed list of typed requests, each logged before it is
+ * answered.
  *
- * It never parses bytes from outside the server: metadata comes from the engine, a CSR has become a device id and a point.
- * Who asks uses hf/server/vaultcall.h; this is the other side.
+ * It never parses bytes from outside the server: metadata comes from the engine, a CSR has become a device id and a
+ * point. Who asks uses hf/server/vaultcall.h; this is the other side.
  */
 #ifndef HF_SERVER_VAULT_H
 #define HF_SERVER_VAULT_H

@@ -18,9 +18,10 @@ enum hf_vault_role { HF_VAULT_TIMESTAMP = 1, HF_VAULT_SNAPSHOT = 2, HF_VAULT_DIR
 HF_MUST enum hf_err hf_vault_public(struct hf_vault_link *link, struct hf_pubkey *key, enum hf_vault_role role);
 
 /**
- * Sign the canonical bytes of TUF metadata. The vault reads `_type`, `version` and `expires` out of them with the bounded
- * JSON reader and refuses what does not fit the role: HF_VAULT_TIMESTAMP signs timestamp only, HF_VAULT_DIRECTOR signs
- * timestamp, snapshot and targets that carry a device id in `custom.holdfast.device`; never a root.
+ * Sign the canonical bytes of TUF metadata. The vault reads `_type`, `version` and `expires` out of them with the
+ * bounded JSON reader and refuses what does not fit the role: HF_VAULT_TIMESTAMP signs timestamp only,
+ * HF_VAULT_DIRECTOR signs timestamp, snapshot and targets that carry a device id in `custom.holdfast.device`; never a
+ * root.
  * @param sig      appended, at most HF_SIG_MAX bytes
  * @param subject  what it is for, for the log: a device id or "repo"
  */
@@ -29,10 +30,10 @@ HF_MUST enum hf_err hf_vault_sign(struct hf_vault_link *link, struct hf_buf *sig
 
 /** An operational certificate (LDevID). */
 struct hf_vault_issue {
-  struct hf_bytes device;  /**< device id */
+  struct hf_bytes device; /**< device id */
   struct hf_pubkey key;
   int64_t not_before;
-  int64_t not_after;       /**< at most 400 days after not_before, or the vault refuses */
+  int64_t not_after; /**< at most 400 days after not_before, or the vault refuses */
 };
 /** @param certificate  DER, appended, at most 2048 bytes */
 HF_MUST enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificate,

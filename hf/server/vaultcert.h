@@ -18,8 +18,8 @@ struct hf_vaultcert_ca {
 /**
  * Append a certificate, DER: version 3, random 126-bit serial, subject serialNumber and CN = device id, key usage
  * digitalSignature, extended key usage clientAuth, no CA, subject and authority key ids (RFC 5280 section 4.2).
- * @return HF_OK; HF_E_INPUT: not a device id, not a point on P-256, dates the wrong way round; HF_E_STATE: outlives the CA;
- *         HF_E_SPACE; HF_E_CRYPTO
+ * @return HF_OK; HF_E_INPUT: not a device id, not a point on P-256, dates the wrong way round; HF_E_STATE: outlives the
+ * CA; HF_E_SPACE; HF_E_CRYPTO
  */
 HF_MUST enum hf_err hf_vaultcert_issue(struct hf_buf *out, const struct hf_vaultcert_ca *ca,
                                        const struct hf_vault_issue *issue);

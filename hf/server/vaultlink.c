@@ -157,8 +157,10 @@ enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificat
 {
   struct hf_msg answer;
   struct hf_msg request = {.type = HF_MSG_VAULT_ISSUE,
-                           .issue = {.device = issue->device, .key = hf_bytes_init(issue->key.at, issue->key.len),
-                                     .not_before = issue->not_before, .not_after = issue->not_after}};
+                           .issue = {.device = issue->device,
+                                     .key = hf_bytes_init(issue->key.at, issue->key.len),
+                                     .not_before = issue->not_before,
+                                     .not_after = issue->not_after}};
   enum hf_err err = call(link, &answer, &request);
   return err == HF_OK ? append(certificate, answer.answer.body) : err;
 }

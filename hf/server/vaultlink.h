@@ -11,7 +11,8 @@
 /** How long a call waits for the vault before it gives up with HF_E_IO. */
 #define HF_VAULT_CALL_TIMEOUT_S 5
 
-/** Take a new connected socket in place of the old one; takes the descriptor. Only for links made by hf_vault_link_init. */
+/** Take a new connected socket in place of the old one; takes the descriptor. Only for links made by
+ * hf_vault_link_init. */
 void hf_vault_link_replace(struct hf_vault_link *link, int socket);
 
 #endif

@@ -110,7 +110,9 @@ static enum hf_err take_last(struct hf_vaultlog *log, struct hf_bytes tail, size
 
 static enum hf_err mark_torn(struct hf_vaultlog *log, struct hf_bytes half, off_t whole, int64_t now)
 {
-  struct hf_vaultline line = {.time = now, .what = HF_LIT("torn"), .role = HF_LIT("vault"),
+  struct hf_vaultline line = {.time = now,
+                              .what = HF_LIT("torn"),
+                              .role = HF_LIT("vault"),
                               .subject = HF_LIT("half a line after an interruption")};
   hf_sha256(line.sha256, half);
   if (ftruncate(log->file, whole) != 0) {

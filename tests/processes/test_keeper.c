@@ -6,8 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -121,7 +121,11 @@ static void people_from_outside_get_tls_and_only_our_own_names(void **state)
   static const struct {
     const char *host;
     int status;
-  } rows[] = {{"localhost", 200}, {"127.0.0.1:8443", 200}, {"[::1]", 200}, {"evil.example", 421}, {"localhost.evil.example", 421}};
+  } rows[] = {{"localhost", 200},
+              {"127.0.0.1:8443", 200},
+              {"[::1]", 200},
+              {"evil.example", 421},
+              {"localhost.evil.example", 421}};
   const char *const extra[4] = {"--people", "0.0.0.0:0", NULL};
   world_start(&world, extra);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -258,17 +262,19 @@ static void webhooks_are_delivered_by_courier_and_redirects_are_not_followed(voi
   world_start(&world, NULL);
   walker_open(&walker);
   walk_until_it_works(&walker);
-  (void)snprintf(json, sizeof json,
-                 "{\"checkin_interval_s\":1800,\"rollout_interval_s\":300,\"silent_after_s\":0,\"postpone_max_s\":604800,"
-                 "\"security_deadline_s\":259200,\"certificate_life_s\":7776000,\"webhook\":\"http://localhost:%u/hook\"}",
-                 ntohs(at.sin_port));
+  (void)snprintf(
+      json, sizeof json,
+      "{\"checkin_interval_s\":1800,\"rollout_interval_s\":300,\"silent_after_s\":0,\"postpone_max_s\":604800,"
+      "\"security_deadline_s\":259200,\"certificate_life_s\":7776000,\"webhook\":\"http://localhost:%u/hook\"}",
+      ntohs(at.sin_port));
   int status = world_api(&world, &response, "PUT", "/api/v1/settings", json);
   if (status != 200) {
     fail_msg("settings: %d %.*s", status, (int)response.body_len, (const char *)response.body);
   }
   assert_int_equal(world_api(&world, &response, "POST", "/api/v1/devices/walker/block", "{\"reason\":\"lost\"}"), 200);
   /* A redirect to somewhere else is no delivery: the message comes again, to the address it was meant for. */
-  assert_true(receive_hook(listener, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n", said, sizeof said));
+  assert_true(receive_hook(listener, "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+                           said, sizeof said));
   assert_non_null(strstr(said, "POST /hook HTTP/1.1"));
   assert_non_null(strstr(said, "application/json"));
   const char *body = strstr(said, "\r\n\r\n{");
@@ -431,7 +437,8 @@ static unsigned long events_stored(void)
 static void any_process_may_be_killed_and_nothing_acknowledged_is_lost(void **state)
 {
   (void)state;
-  static const char *const names[] = {"hf-engine", "hf-front0", "hf-vault", "hf-reader", "hf-courier", "hf-front1", "hf-engine"};
+  static const char *const names[] = {"hf-engine",  "hf-front0", "hf-vault", "hf-reader",
+                                      "hf-courier", "hf-front1", "hf-engine"};
   const char *const extra[4] = {"--workers", "2", NULL};
   struct walker walker;
   world_start(&world, extra);
@@ -535,14 +542,16 @@ int main(void)
       cmocka_unit_test_setup_teardown(tells_the_service_manager, set_up, tear_down),
       cmocka_unit_test_setup_teardown(an_unnarrowed_server_says_so, set_up, tear_down),
       cmocka_unit_test_setup_teardown(people_from_outside_get_tls_and_only_our_own_names, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(webhooks_are_delivered_by_courier_and_redirects_are_not_followed, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(webhooks_are_delivered_by_courier_and_redirects_are_not_followed, set_up,
+                                      tear_down),
       cmocka_unit_test_setup_teardown(a_full_disk_is_an_answer_not_an_end, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_port_in_use_is_named, set_up, tear_down),
       cmocka_unit_test_setup_teardown(two_servers_never_share_a_workspace, set_up, tear_down),
       cmocka_unit_test_setup_teardown(a_workspace_that_is_none_or_newer_or_damaged_is_refused, set_up, tear_down),
       cmocka_unit_test_setup_teardown(when_keeper_dies_nobody_is_left, set_up, tear_down),
       cmocka_unit_test_setup_teardown(any_process_may_be_killed_and_nothing_acknowledged_is_lost, set_up, tear_down),
-      cmocka_unit_test_setup_teardown(the_whole_server_may_be_killed_and_nothing_acknowledged_is_lost, set_up, tear_down),
+      cmocka_unit_test_setup_teardown(the_whole_server_may_be_killed_and_nothing_acknowledged_is_lost, set_up,
+                                      tear_down),
       cmocka_unit_test_setup_teardown(restarts_slow_down, set_up, tear_down),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -112,7 +112,8 @@ static void two_requests_in_one_packet_get_two_answers(void **state)
   size_t len = checkin_body(room, sizeof room, 60, 0);
   size_t at = 0;
   for (int i = 0; i < 2; i++) {
-    at += (size_t)snprintf(both + at, sizeof both - at, "POST /v1/checkin HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
+    at += (size_t)snprintf(both + at, sizeof both - at,
+                           "POST /v1/checkin HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", len);
     memcpy(both + at, room, len);
     at += len;
   }
@@ -276,7 +277,8 @@ static void enrolment_refuses_what_is_not_in_order(void **state)
   assert_int_equal(enrol_with(NULL, "/.well-known/est/simpleenroll", "", csr), 401);
   assert_non_null(strstr(response.head, "WWW-Authenticate: Basic"));
   /* "x:wrong" */
-  assert_int_equal(enrol_with(NULL, "/.well-known/est/simpleenroll", "Authorization: Basic eDp3cm9uZw==\r\n", csr), 403);
+  assert_int_equal(enrol_with(NULL, "/.well-known/est/simpleenroll", "Authorization: Basic eDp3cm9uZw==\r\n", csr),
+                   403);
   assert_int_equal(enrol_with(NULL, "/.well-known/est/simplereenroll", "", csr), 401);
   assert_int_equal(enrol_with(&lamp, "/.well-known/est/simplereenroll", "", csr), 403); /* for somebody else */
   static const char *const bad[] = {"", "!!!!", "AAAA", "MIIB", "not base64 at all"};
@@ -362,7 +364,9 @@ static void files_come_whole_in_ranges_and_not_twice(void **state)
   assert_memory_equal(response.body, whole.body + 100, 100);
   assert_non_null(strstr(response.head, "Content-Range: bytes 100-199/"));
   assert_int_equal(ask_device(NULL, "GET", "/repo/metadata/1.root.json", "Range: bytes=999999-\r\n", nothing), 416);
-  assert_int_equal(ask_device(NULL, "GET", "/repo/metadata/1.root.json", "Range: bytes=1-2\r\nIf-Range: \"other\"\r\n", nothing), 200);
+  assert_int_equal(
+      ask_device(NULL, "GET", "/repo/metadata/1.root.json", "Range: bytes=1-2\r\nIf-Range: \"other\"\r\n", nothing),
+      200);
   assert_int_equal(response.body_len, whole.body_len);
   assert_int_equal(ask_people("HEAD", "/repo/metadata/1.root.json", "", nothing), 200);
   assert_non_null(strstr(response.head, "Content-Length: "));
@@ -414,12 +418,18 @@ static void a_large_file_arrives_whole_at_a_slow_reader(void **state)
 static void no_path_leaves_the_repository(void **state)
 {
   (void)state;
-  static const char *const bad[] = {"/repo/../db/holdfast.db",   "/repo/metadata/../../tls/server.key",
-                                    "/repo//etc/passwd",         "/repo/%2e%2e/tls/server.key",
-                                    "/repo/metadata",            "/repo/",
-                                    "/repo/metadata/",           "/repo/link.json",
-                                    "/repo/outside/server.key",  "/repo/metadata/..%2f..%2ftls%2fserver.key",
-                                    "/repo/.hidden",             "/repo/pipe"};
+  static const char *const bad[] = {"/repo/../db/holdfast.db",
+                                    "/repo/metadata/../../tls/server.key",
+                                    "/repo//etc/passwd",
+                                    "/repo/%2e%2e/tls/server.key",
+                                    "/repo/metadata",
+                                    "/repo/",
+                                    "/repo/metadata/",
+                                    "/repo/link.json",
+                                    "/repo/outside/server.key",
+                                    "/repo/metadata/..%2f..%2ftls%2fserver.key",
+                                    "/repo/.hidden",
+                                    "/repo/pipe"};
   char from[256];
   char to[256];
   (void)snprintf(to, sizeof to, "%s/server/tls/server.key", world.dir);
@@ -463,8 +473,8 @@ static void the_console_comes_with_its_walls(void **state)
 static void a_foreign_host_is_not_answered(void **state)
 {
   (void)state;
-  static const char *const hosts[] = {"evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1:8080",
-                                      "127.0.0.1@evil.example", "[::2]"};
+  static const char *const hosts[] = {"evil.example",  "127.0.0.1.evil.example", "localhost.evil.example",
+                                      "10.0.0.1:8080", "127.0.0.1@evil.example", "[::2]"};
   static const char *const ours[] = {"localhost", "LOCALHOST:8080", "127.0.0.1:1", "[::1]:8080"};
   for (size_t i = 0; i < sizeof hosts / sizeof hosts[0]; i++) {
     struct client client;
@@ -536,13 +546,15 @@ static void refuses_uploads_of_who_may_only_read(const char *path)
   char head[512];
   char secret[80];
   assert_int_equal(world_api(&world, &response, "POST", "/api/v1/tokens",
-                             "{\"name\":\"screen\",\"scopes\":[\"read\"],\"expires_in_s\":600}"), 201);
+                             "{\"name\":\"screen\",\"scopes\":[\"read\"],\"expires_in_s\":600}"),
+                   201);
   response.body[response.body_len] = 0;
   const char *at = strstr((const char *)response.body, "\"token\":\"");
   assert_non_null(at);
   assert_int_equal(sscanf(at, "\"token\":\"%79[^\"]", secret), 1);
   client_people(&client, &world);
-  int n = snprintf(head, sizeof head, "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 99999\r\n\r\n",
+  int n = snprintf(head, sizeof head,
+                   "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: 99999\r\n\r\n",
                    path, secret);
   assert_true(client_send(&client, head, (size_t)n));
   assert_true(client_receive(&client, &response, false));
@@ -570,8 +582,10 @@ static void long_bodies_are_taken_only_from_who_may_send_them(void **state)
   } rows[] = {{"/api/v1/releases", 401}, {"/api/v1/session", 413}, {"/api/v1/nothing", 404}};
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     client_people(&client, &world);
-    int n = snprintf(head, sizeof head, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
-                     rows[i].path, LONG);
+    int n =
+        snprintf(head, sizeof head,
+                 "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n",
+                 rows[i].path, LONG);
     assert_true(client_send(&client, head, (size_t)n));
     assert_true(client_receive(&client, &response, false));
     assert_int_equal(response.status, rows[i].status);
@@ -609,8 +623,9 @@ static void uploads_are_streamed_hashed_and_never_left_behind(void **state)
   struct client client;
   char head[512];
   client_people(&client, &world);
-  int n = snprintf(head, sizeof head, "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n",
-                   path, world.token, SIZE);
+  int n = snprintf(head, sizeof head,
+                   "PUT %s HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\nContent-Length: %d\r\n\r\n", path,
+                   world.token, SIZE);
   assert_true(client_send(&client, head, (size_t)n));
   assert_true(client_send(&client, bytes, SIZE / 2));
   client_close(&client);
@@ -631,7 +646,8 @@ static void a_client_that_expects_100_continue_gets_it(void **state)
   client_people(&client, &world);
   int n = snprintf(head, sizeof head,
                    "PUT /api/v1/uploads/%064d HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n"
-                   "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n", 0, world.token);
+                   "Content-Length: 4\r\nExpect: 100-continue\r\n\r\n",
+                   0, world.token);
   assert_true(client_send(&client, head, (size_t)n));
   assert_true(client_receive(&client, &response, true));
   assert_int_equal(response.status, 100);
@@ -657,7 +673,8 @@ static void a_long_poll_answers_when_something_changes(void **state)
   char head[512];
   uint64_t since = change_number();
   client_people(&client, &world);
-  int n = snprintf(head, sizeof head, "GET /api/v1/events?since=%llu HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n",
+  int n = snprintf(head, sizeof head,
+                   "GET /api/v1/events?since=%llu HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer %s\r\n\r\n",
                    (unsigned long long)since, world.token);
   assert_true(client_send(&client, head, (size_t)n));
   struct pollfd watch = {.fd = client.fd, .events = POLLIN};
@@ -666,7 +683,8 @@ static void a_long_poll_answers_when_something_changes(void **state)
   }
   struct response *other = malloc(sizeof *other);
   assert_non_null(other);
-  assert_int_equal(world_api(&world, other, "POST", "/api/v1/groups", "{\"name\":\"polled\",\"query\":\"product = lamp\"}"), 201);
+  assert_int_equal(
+      world_api(&world, other, "POST", "/api/v1/groups", "{\"name\":\"polled\",\"query\":\"product = lamp\"}"), 201);
   free(other);
   assert_int_equal(poll(&watch, 1, 3000), 1);
   assert_true(client_receive(&client, &response, false));
@@ -801,7 +819,10 @@ static void unfinished_handshakes_and_slow_senders_do_not_stop_the_service(void 
     assert_int_equal(ask_people("GET", "/api/v1/health", "", nothing), 200);
     served++;
     /* One byte each turn: progress alone must not keep a connection for ever. */
-    drip_open = drip_open && client_send(&drip, "GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" + dripped, 1);
+    drip_open =
+        drip_open &&
+        client_send(&drip,
+                    "GET / HTTP/1.1\r\nX: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" + dripped, 1);
     dripped = dripped < 60 ? dripped + 1 : 40;
     struct timespec pause = {.tv_nsec = 250000000};
     (void)nanosleep(&pause, NULL);

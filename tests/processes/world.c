@@ -5,8 +5,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -119,8 +119,8 @@ void world_open(struct world *world)
   memset(world, 0, sizeof *world);
   (void)snprintf(world->dir, sizeof world->dir, "/tmp/hf-world-XXXXXX");
   assert_non_null(mkdtemp(world->dir));
-  const char *args[] = {"holdfast",    "init",     world->dir,    "--org", "Acme", "--devices", "127.0.0.1:0",
-                        "--people",    "127.0.0.1:0", NULL};
+  const char *args[] = {"holdfast",  "init",        world->dir, "--org",       "Acme",
+                        "--devices", "127.0.0.1:0", "--people", "127.0.0.1:0", NULL};
   int null = open("/dev/null", O_RDWR);
   assert_int_equal(wait_for(launch(args, null, STDERR_FILENO, 0)), 0);
   (void)close(null);

@@ -20,7 +20,8 @@ struct world {
   uint16_t devices;
   uint16_t people;
   double ready_s;
-  size_t file_limit; /* no file of the server may grow beyond it; 0: none. The nearest thing to a full disk without root */
+  size_t
+      file_limit; /* no file of the server may grow beyond it; 0: none. The nearest thing to a full disk without root */
   EVP_PKEY *expired_key;
   X509 *expired_cert;
 };

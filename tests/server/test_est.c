@@ -26,7 +26,8 @@ struct csr {
 static void add(X509_NAME *name, const char *field, const char *value)
 {
   if (value != NULL) {
-    assert_int_equal(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0), 1);
+    assert_int_equal(X509_NAME_add_entry_by_txt(name, field, MBSTRING_UTF8, (const unsigned char *)value, -1, -1, 0),
+                     1);
   }
 }
 
@@ -37,7 +38,8 @@ static void make(struct csr *csr, EVP_PKEY *key, EVP_PKEY *signer, const char *s
   add(X509_REQ_get_subject_name(request), "serialNumber", serial);
   add(X509_REQ_get_subject_name(request), "CN", common);
   assert_int_equal(X509_REQ_set_pubkey(request, key), 1);
-  assert_true(X509_REQ_sign(request, signer, EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) > 0);
+  assert_true(X509_REQ_sign(request, signer, EVP_PKEY_get_base_id(signer) == EVP_PKEY_ED25519 ? NULL : EVP_sha256()) >
+              0);
   int len = i2d_X509_REQ(request, NULL);
   assert_true(len > 0 && (size_t)len <= sizeof csr->der);
   csr->len = (size_t)i2d_X509_REQ(request, &at);
@@ -94,7 +96,8 @@ static void names_that_are_none_or_two_are_refused(void **state)
 static void keys_of_other_kinds_are_refused(void **state)
 {
   (void)state;
-  EVP_PKEY *keys[] = {EVP_EC_gen("P-384"), EVP_EC_gen("secp256k1"), EVP_RSA_gen(2048), EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
+  EVP_PKEY *keys[] = {EVP_EC_gen("P-384"), EVP_EC_gen("secp256k1"), EVP_RSA_gen(2048),
+                      EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     struct csr csr;
     struct hf_est_csr out;

@@ -45,11 +45,11 @@ static void refuses_what_two_readers_could_read_differently(void **state)
     const char *text;
     int status;
   } bad[] = {
-      {"GET / HTTP/1.1\nHost: a\n\n\r\n\r\n", 400},                                        /* bare LF */
-      {"GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},                                    /* bare CR */
-      {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400},                               /* obs-fold */
-      {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},                                         /* blank before colon */
-      {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400},                               /* two hosts */
+      {"GET / HTTP/1.1\nHost: a\n\n\r\n\r\n", 400},          /* bare LF */
+      {"GET / HTTP/1.1\r\nHost: a\rX: b\r\n\r\n", 400},      /* bare CR */
+      {"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400}, /* obs-fold */
+      {"GET / HTTP/1.1\r\nHost : a\r\n\r\n", 400},           /* blank before colon */
+      {"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", 400}, /* two hosts */
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: +1\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\n", 400},
@@ -58,12 +58,12 @@ static void refuses_what_two_readers_could_read_differently(void **state)
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length:\r\n\r\n", 400},
       {"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", 411},
       {"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n", 411},
-      {"GET / HTTP/1.1\r\n\r\n", 400},                                                     /* no Host */
-      {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400},                                  /* absolute form */
-      {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},                                         /* two blanks */
+      {"GET / HTTP/1.1\r\n\r\n", 400},                    /* no Host */
+      {"GET http://a/ HTTP/1.1\r\nHost: a\r\n\r\n", 400}, /* absolute form */
+      {"GET  / HTTP/1.1\r\nHost: a\r\n\r\n", 400},        /* two blanks */
       {"GET / HTTP/1.1 \r\nHost: a\r\n\r\n", 400},
       {"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505},
-      {"GET /\r\nHost: a\r\n\r\n", 400},                                                   /* HTTP/0.9 */
+      {"GET /\r\nHost: a\r\n\r\n", 400}, /* HTTP/0.9 */
       {"G\x01T / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET /\x7f HTTP/1.1\r\nHost: a\r\n\r\n", 400},
       {"GET /#x HTTP/1.1\r\nHost: a\r\n\r\n", 400},
@@ -71,7 +71,7 @@ static void refuses_what_two_readers_could_read_differently(void **state)
       {"GET / HTTP/1.1\r\nHost: a\r\n: x\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: a\r\nnocolon\r\n\r\n", 400},
       {"GET / HTTP/1.1\r\nHost: a\r\nExpect: miracles\r\n\r\n", 417},
-      {"\x16\x03\x01", 400},                                                               /* TLS on a plain port */
+      {"\x16\x03\x01", 400}, /* TLS on a plain port */
       {" GET / HTTP/1.1\r\nHost: a\r\n\r\n", 400},
   };
   for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
@@ -131,10 +131,11 @@ static void a_head_beyond_its_limits_is_refused(void **state)
 static void only_plain_relative_paths_name_files(void **state)
 {
   (void)state;
-  static const char *const good[] = {"metadata/1.root.json", "targets/thermostat/1.1.0+3/ab.main.img", "a", "a/b/c_d-e"};
-  static const char *const bad[] = {"",       "/",     "/etc/passwd", "..",         "../x",   "a/..",   "a/../b", "a//b", "a/",
-                                    ".hidden", "a/.b", "a/./b",       "%2e%2e/x",   "a%00b",  "a\\b",   "a b",    "a:b",  "caf\xc3\xa9",
-                                    "...",     "a/..."};
+  static const char *const good[] = {"metadata/1.root.json", "targets/thermostat/1.1.0+3/ab.main.img", "a",
+                                     "a/b/c_d-e"};
+  static const char *const bad[] = {"",     "/",   "/etc/passwd", "..",          "../x",  "a/..",     "a/../b",
+                                    "a//b", "a/",  ".hidden",     "a/.b",        "a/./b", "%2e%2e/x", "a%00b",
+                                    "a\\b", "a b", "a:b",         "caf\xc3\xa9", "...",   "a/..."};
   for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
     assert_true(hf_http_path_check(hf_bytes_text(good[i])));
   }
@@ -153,11 +154,13 @@ static void ranges_are_as_the_standard_says(void **state)
     enum hf_err err;
     uint64_t from, len;
   } rows[] = {
-      {"bytes=0-9", HF_OK, 0, 10},      {"bytes=90-", HF_OK, 90, 10},      {"bytes=-7", HF_OK, 93, 7},
-      {"bytes=50-500", HF_OK, 50, 50},  {"bytes=-500", HF_OK, 0, 100},     {"bytes=99-99", HF_OK, 99, 1},
-      {"bytes=100-", HF_E_INPUT, 0, 0}, {"bytes=-0", HF_E_INPUT, 0, 0},    {"bytes=5-4", HF_E_NOT_FOUND, 0, 0},
-      {"bytes=0-1,3-4", HF_E_NOT_FOUND, 0, 0},   {"items=0-1", HF_E_NOT_FOUND, 0, 0}, {"bytes=", HF_E_NOT_FOUND, 0, 0},
-      {"bytes=-", HF_E_NOT_FOUND, 0, 0}, {"bytes=a-b", HF_E_NOT_FOUND, 0, 0},
+      {"bytes=0-9", HF_OK, 0, 10},         {"bytes=90-", HF_OK, 90, 10},
+      {"bytes=-7", HF_OK, 93, 7},          {"bytes=50-500", HF_OK, 50, 50},
+      {"bytes=-500", HF_OK, 0, 100},       {"bytes=99-99", HF_OK, 99, 1},
+      {"bytes=100-", HF_E_INPUT, 0, 0},    {"bytes=-0", HF_E_INPUT, 0, 0},
+      {"bytes=5-4", HF_E_NOT_FOUND, 0, 0}, {"bytes=0-1,3-4", HF_E_NOT_FOUND, 0, 0},
+      {"items=0-1", HF_E_NOT_FOUND, 0, 0}, {"bytes=", HF_E_NOT_FOUND, 0, 0},
+      {"bytes=-", HF_E_NOT_FOUND, 0, 0},   {"bytes=a-b", HF_E_NOT_FOUND, 0, 0},
   };
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     struct hf_http_range range = {0};

@@ -9,8 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <cmocka.h>
 #include <arpa/inet.h>
+#include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -57,8 +57,8 @@ static int set_up(void **state)
   (void)state;
   (void)snprintf(dir, sizeof dir, "/tmp/hf-sandbox-XXXXXX");
   assert_non_null(mkdtemp(dir));
-  static const char *const folders[] = {"offline",     "operator",      "server",     "server/vault", "server/tls",
-                                        "server/db",   "server/repo",   "server/spool", "server/director"};
+  static const char *const folders[] = {"offline",   "operator",    "server",       "server/vault",   "server/tls",
+                                        "server/db", "server/repo", "server/spool", "server/director"};
   for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++) {
     make(folders[i], NULL);
   }
@@ -115,7 +115,8 @@ static bool opens_socket(const char *argument)
 static bool connects(const char *argument)
 {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-  return connect((int)strtol(argument, NULL, 10), (const struct sockaddr *)&to, sizeof to) == 0 || errno == ECONNREFUSED;
+  return connect((int)strtol(argument, NULL, 10), (const struct sockaddr *)&to, sizeof to) == 0 ||
+         errno == ECONNREFUSED;
 }
 
 static bool listens(const char *argument)

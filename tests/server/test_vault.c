@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
- * The vault through its own link: what it signs, what it refuses, and what it writes down. Real keys, real certificates.
+ * The vault through its own link: what it signs, what it refuses, and what it writes down. Real keys, real
+ * certificates.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,7 +29,7 @@
 #include "hf/server/vaultlink.h"
 
 struct world {
-  char dir[64];   /* of the workspace's server folder */
+  char dir[64]; /* of the workspace's server folder */
   char vault[80];
   struct hf_key *director;
   X509 *ca;
@@ -73,7 +74,8 @@ static X509 *make_ca(struct hf_key *key, const char *path, long days)
   X509_NAME *name = X509_get_subject_name(cert);
   assert_int_equal(X509_set_version(cert, X509_VERSION_3), 1);
   assert_int_equal(ASN1_INTEGER_set(X509_get_serialNumber(cert), 1), 1);
-  assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"Device CA", -1, -1, 0), 1);
+  assert_int_equal(X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8, (const unsigned char *)"Device CA", -1, -1, 0),
+                   1);
   assert_int_equal(X509_set_issuer_name(cert, name), 1);
   assert_non_null(X509_gmtime_adj(X509_getm_notBefore(cert), -3600));
   assert_non_null(X509_gmtime_adj(X509_getm_notAfter(cert), days * 86400));
@@ -113,9 +115,15 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
   struct world *world = *state;
-  static const char *const names[] = {"vault/timestamp.pem", "vault/snapshot.pem", "vault/director.pem",
-                                      "vault/device-ca.pem", "vault/vault.log",    "tls/device-ca.crt",
-                                      "vault",               "tls",                ""};
+  static const char *const names[] = {"vault/timestamp.pem",
+                                      "vault/snapshot.pem",
+                                      "vault/director.pem",
+                                      "vault/device-ca.pem",
+                                      "vault/vault.log",
+                                      "tls/device-ca.crt",
+                                      "vault",
+                                      "tls",
+                                      ""};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     char path[256];
     (void)snprintf(path, sizeof path, "%s/%s", world->dir, names[i]);
@@ -202,12 +210,18 @@ static void refuses_what_does_not_fit_the_role(void **state)
   struct hf_vault_link *link = open_link(*state);
   for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
     char room[512];
-    enum hf_err err = sign(link, rows[i].role, metadata(room, rows[i].type, rows[i].days, rows[i].extra), rows[i].subject);
+    enum hf_err err =
+        sign(link, rows[i].role, metadata(room, rows[i].type, rows[i].days, rows[i].extra), rows[i].subject);
     if (err != HF_E_DENIED) {
       fail_msg("row %zu: %s", i, hf_err_name(err));
     }
   }
-  static const char *const junk[] = {"", "{}", "[]", "{\"_type\":\"timestamp\"}", "{\"_type\":7}", "not json",
+  static const char *const junk[] = {"",
+                                     "{}",
+                                     "[]",
+                                     "{\"_type\":\"timestamp\"}",
+                                     "{\"_type\":7}",
+                                     "not json",
                                      "{\"_type\":\"timestamp\",\"_type\":\"root\",\"version\":1}"};
   for (size_t i = 0; i < sizeof junk / sizeof junk[0]; i++) {
     assert_int_equal(sign(link, HF_VAULT_TIMESTAMP, hf_bytes_text(junk[i]), "repo"), HF_E_DENIED);
@@ -277,8 +291,8 @@ static void refuses_long_lives_bad_names_and_bad_points(void **state)
   assert_int_equal(hf_vault_issue(link, &der, &issue), HF_E_DENIED); /* 400 days and a minute */
   issue = issue_for(&pub, "sn-1", -1);
   assert_int_equal(hf_vault_issue(link, &der, &issue), HF_E_DENIED);
-  static const char *const names[] = {"", "a b", "a/b", "..", "-x", "a\"b",
-                                      "0123456789012345678901234567890123456789012345678901234567890123x"};
+  static const char *const names[] = {
+      "", "a b", "a/b", "..", "-x", "a\"b", "0123456789012345678901234567890123456789012345678901234567890123x"};
   for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
     issue = issue_for(&pub, names[i], 90);
     enum hf_err err = hf_vault_issue(link, &der, &issue);
