@@ -2,6 +2,7 @@
 #include "hf/server/front_ask.h"
 
 #include "hf/server/front_core.h"
+#include "hf/server/front_reply.h"
 
 void hf_front_asks_init(struct hf_front_asks *asks)
 {

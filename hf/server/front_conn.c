@@ -11,22 +11,16 @@
 #include <unistd.h>
 
 #include "hf/base/assert.h"
-#include "hf/codec/json.h"
 #include "hf/server/front_core.h"
+#include "hf/server/front_reply.h"
 #include "hf/server/front_spool.h"
 
 /* First size of a connection's input: a check-in with its head fits. */
 #define IN_FIRST 4096
 /* Turns of the state machine for one event: then other connections get theirs. */
 #define TURNS_MAX 64
-/* Room for a reply's head. */
-#define REPLY_HEAD_MAX 2048
-/* A file goes out in pieces of this size. */
-#define FILE_PIECE (64u << 10)
 
 enum io { IO_CLOSED = -1, IO_BLOCKED = 0, IO_MOVED = 1 };
-
-static void conn_run(struct hf_conn *conn);
 
 /* ---- bytes ---- */
 
@@ -131,7 +125,7 @@ static enum io fill_in(struct hf_conn *conn, size_t wanted)
   return io;
 }
 
-static void set_deadline(struct hf_conn *conn, int64_t ms)
+void hf_conn_set_deadline(struct hf_conn *conn, int64_t ms)
 {
   conn->deadline_ms = hf_child_now_ms() + ms;
   conn->window_bytes = 0;
@@ -146,7 +140,7 @@ static void on_event(evutil_socket_t fd, short what, void *ctx)
   if ((what & EV_READ) != 0 && (conn->state == HF_CONN_WAIT || conn->state == HF_CONN_SEND)) {
     watch(conn, false, conn->write_on); /* the next request waits in the socket until this one is answered */
   }
-  conn_run(conn);
+  hf_conn_run(conn);
 }
 
 static void link_in(struct hf_front *front, struct hf_conn *conn)
@@ -232,9 +226,9 @@ void hf_conn_open(struct hf_front *front, int fd, bool devices, const char *addr
       return;
     }
     SSL_set_accept_state(conn->ssl);
-    set_deadline(conn, HF_CONN_HANDSHAKE_MS);
+    hf_conn_set_deadline(conn, HF_CONN_HANDSHAKE_MS);
   } else {
-    set_deadline(conn, HF_CONN_HEAD_MS);
+    hf_conn_set_deadline(conn, HF_CONN_HEAD_MS);
   }
   conn->began_ms = hf_child_now_ms();
   (void)event_assign(&conn->read_event, front->child->base, fd, EV_READ | EV_PERSIST, on_event, conn);
@@ -288,7 +282,7 @@ void hf_conn_expire(struct hf_conn *conn)
 {
   bool slow = conn->state == HF_CONN_BODY || conn->state == HF_CONN_UPLOAD || conn->state == HF_CONN_SEND;
   if (slow && conn->window_bytes >= HF_CONN_WINDOW_BYTES) {
-    set_deadline(conn, HF_CONN_WINDOW_MS);
+    hf_conn_set_deadline(conn, HF_CONN_WINDOW_MS);
     return;
   }
   switch (conn->state) {
@@ -311,202 +305,12 @@ void hf_conn_expire(struct hf_conn *conn)
   hf_conn_close(conn);
 }
 
-/* ---- replies ---- */
-
-static const char *date_field(struct hf_front *front)
-{
-  int64_t now = hf_child_now();
-  if (front->date_s != now) {
-    struct tm parts;
-    time_t seconds = (time_t)now;
-    front->date_s = now;
-    if (gmtime_r(&seconds, &parts) == NULL ||
-        strftime(front->date, sizeof front->date, "%a, %d %b %Y %H:%M:%S GMT", &parts) == 0) {
-      front->date[0] = '\0';
-    }
-  }
-  return front->date;
-}
-
-/* People's browsers are told to trust nothing but this server; devices do not read such fields. */
-static const char people_fields[] =
-    "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src "
-    "'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'\r\n"
-    "X-Content-Type-Options: nosniff\r\n"
-    "Referrer-Policy: no-referrer\r\n"
-    "Cross-Origin-Opener-Policy: same-origin\r\n"
-    "Cross-Origin-Resource-Policy: same-origin\r\n";
-
-/* A body that is still on its way would be taken for the next request. */
-static bool body_unread(const struct hf_conn *conn)
-{
-  uint64_t got = conn->route == HF_ROUTE_UPLOAD
-                     ? conn->body_got
-                     : (conn->in_len > conn->request.head_len ? conn->in_len - conn->request.head_len : 0);
-  return conn->request.content_length > got;
-}
-
-static bool put_head(struct hf_conn *conn, struct hf_buf *out, const struct hf_conn_reply *reply, uint64_t length)
-{
-  char start[64];
-  (void)snprintf(start, sizeof start, "HTTP/1.1 %d ", reply->status);
-  hf_buf_put_text(out, start);
-  hf_buf_put_text(out, hf_http_status_name(reply->status));
-  hf_buf_put_text(out, "\r\nDate: ");
-  hf_buf_put_text(out, date_field(conn->front));
-  if (reply->content_type.len > 0) {
-    hf_buf_put_text(out, "\r\nContent-Type: ");
-    hf_buf_put(out, reply->content_type);
-  }
-  if (reply->status != 204 && reply->status != 304) {
-    hf_buf_put_text(out, "\r\nContent-Length: ");
-    hf_buf_put_uint(out, length);
-  }
-  hf_buf_put_text(out, "\r\n");
-  hf_buf_put(out, reply->fields);
-  if (!conn->devices) {
-    hf_buf_put_text(out, people_fields);
-  }
-  hf_buf_put_text(out, conn->keep ? "\r\n" : "Connection: close\r\n\r\n");
-  return !out->failed;
-}
-
-/* Head and, when there is one, body into one piece: one TLS record, one packet, for everything small. */
-static bool compose(struct hf_conn *conn, const struct hf_conn_reply *reply, uint64_t length, size_t room)
-{
-  bool head_only = conn->request.method == HF_HTTP_HEAD;
-  size_t body = head_only ? 0 : reply->body.len;
-  size_t cap = REPLY_HEAD_MAX + reply->fields.len + body + room;
-  free(conn->out);
-  conn->out = malloc(cap);
-  conn->out_from = conn->out_to = 0;
-  if (conn->out == NULL) {
-    return false;
-  }
-  struct hf_buf out = hf_buf_init(conn->out, cap);
-  if (!put_head(conn, &out, reply, length)) {
-    return false;
-  }
-  hf_buf_put(&out, hf_bytes_init(reply->body.at, body));
-  conn->out_to = out.len;
-  return !out.failed;
-}
-
-static void begin_reply(struct hf_conn *conn, const struct hf_conn_reply *reply, uint64_t length, size_t room)
-{
-  conn->keep = conn->request.keep_alive && !conn->front->stopping && !body_unread(conn);
-  conn->status = reply->status;
-  conn->sent = 0;
-  if (!compose(conn, reply, length, room)) {
-    hf_conn_close(conn);
-    return;
-  }
-  conn->state = HF_CONN_SEND;
-  set_deadline(conn, HF_CONN_WINDOW_MS);
-}
-
-void hf_conn_reply(struct hf_conn *conn, const struct hf_conn_reply *reply)
-{
-  begin_reply(conn, reply, reply->body.len, 0);
-  if (!conn->running) {
-    conn_run(conn);
-  }
-}
-
-void hf_conn_refuse_with(struct hf_conn *conn, int status, const char *what, const char *todo, const char *fields)
-{
-  uint8_t room[2048];
-  struct hf_buf body = hf_buf_init(room, sizeof room);
-  struct hf_bytes where = conn->request.path;
-  where.len = where.len < 256 ? where.len : 256; /* checked printable ASCII by hf_http_parse */
-  hf_buf_put_text(&body, "{");
-  hf_json_put_name(&body, "status");
-  hf_json_put_int(&body, status);
-  hf_json_put_name(&body, "title");
-  hf_json_put_text(&body, hf_bytes_text(hf_http_status_name(status)));
-  hf_json_put_name(&body, "todo");
-  hf_json_put_text(&body, hf_bytes_text(todo));
-  hf_json_put_name(&body, "type");
-  hf_json_put_text(&body, HF_LIT("about:blank"));
-  hf_json_put_name(&body, "what");
-  hf_json_put_text(&body, hf_bytes_text(what));
-  hf_json_put_name(&body, "where");
-  hf_json_put_text(&body, where);
-  hf_buf_put_text(&body, "}");
-  struct hf_conn_reply reply = {.status = status,
-                                .content_type = HF_LIT("application/problem+json"),
-                                .body = hf_buf_bytes(&body),
-                                .fields = hf_bytes_text(fields)};
-  hf_conn_reply(conn, &reply);
-}
-
-void hf_conn_refuse(struct hf_conn *conn, int status, const char *what, const char *todo)
-{
-  hf_conn_refuse_with(conn, status, what, todo, "");
-}
-
-/* Which part of the file, by Range and If-Range. */
-static enum hf_err wanted_part(struct hf_http_range *part, const struct hf_conn *conn,
-                               const struct hf_static_file *file)
-{
-  const struct hf_http_request *request = &conn->request;
-  *part = (struct hf_http_range){0, file->size};
-  if (request->range.len == 0 || request->method != HF_HTTP_GET ||
-      (request->if_range.len > 0 && !hf_bytes_is(request->if_range, file->etag))) {
-    return HF_E_NOT_FOUND;
-  }
-  enum hf_err err = hf_http_range_parse(part, request->range, file->size);
-  if (err == HF_E_NOT_FOUND) {
-    *part = (struct hf_http_range){0, file->size};
-  }
-  return err;
-}
-
-void hf_conn_send_file(struct hf_conn *conn, const struct hf_static_file *file)
-{
-  char fields[320];
-  struct hf_http_range part;
-  struct hf_conn_reply reply = {.status = 200, .content_type = hf_bytes_text(file->content_type)};
-  enum hf_err ranged = wanted_part(&part, conn, file);
-  int len = snprintf(fields, sizeof fields, "ETag: %s\r\nAccept-Ranges: bytes\r\nCache-Control: %s\r\n", file->etag,
-                     file->immutable ? "public, max-age=31536000, immutable" : "no-cache");
-  bool send = conn->request.method == HF_HTTP_GET;
-  if (hf_http_etag_listed(conn->request.if_none_match, hf_bytes_text(file->etag))) {
-    reply.status = 304;
-    reply.content_type.len = 0;
-    send = false;
-  } else if (ranged == HF_E_INPUT) {
-    reply.status = 416;
-    len += snprintf(fields + len, sizeof fields - (size_t)len, "Content-Range: bytes */%llu\r\n",
-                    (unsigned long long)file->size);
-    part.len = 0;
-    send = false;
-  } else if (ranged == HF_OK) {
-    reply.status = 206;
-    len += snprintf(fields + len, sizeof fields - (size_t)len, "Content-Range: bytes %llu-%llu/%llu\r\n",
-                    (unsigned long long)part.from, (unsigned long long)(part.from + part.len - 1),
-                    (unsigned long long)file->size);
-  }
-  reply.fields = hf_bytes_init(fields, (size_t)len);
-  if (send && part.len > 0) {
-    conn->file = file->fd;
-    conn->file_at = part.from;
-    conn->file_left = part.len;
-  } else {
-    (void)close(file->fd);
-  }
-  begin_reply(conn, &reply, part.len, send && part.len > 0 ? FILE_PIECE : 0);
-  if (!conn->running) {
-    conn_run(conn);
-  }
-}
-
 void hf_conn_wait(struct hf_conn *conn, uint32_t ask)
 {
   conn->ask = ask;
   if (conn->state != HF_CONN_WAIT) {
     conn->state = HF_CONN_WAIT;
-    set_deadline(conn, HF_CONN_WAIT_MS);
+    hf_conn_set_deadline(conn, HF_CONN_WAIT_MS);
   }
 }
 
@@ -516,7 +320,7 @@ static void begin_body(struct hf_conn *conn, enum hf_conn_state state)
   static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
   size_t sent = 0;
   conn->state = state;
-  set_deadline(conn, HF_CONN_WINDOW_MS);
+  hf_conn_set_deadline(conn, HF_CONN_WINDOW_MS);
   if (conn->request.expect_continue && conn->in_len == conn->request.head_len && conn->request.content_length > 0) {
     /* 25 bytes into an empty socket; a client that does not get them sends anyway after a second. */
     (void)transmit(conn, (const uint8_t *)go_on, sizeof go_on - 1, &sent);
@@ -526,9 +330,7 @@ static void begin_body(struct hf_conn *conn, enum hf_conn_state state)
 void hf_conn_take_body(struct hf_conn *conn)
 {
   begin_body(conn, HF_CONN_BODY);
-  if (!conn->running) {
-    conn_run(conn);
-  }
+  hf_conn_run(conn);
 }
 
 void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload)
@@ -537,9 +339,7 @@ void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload)
   conn->route = HF_ROUTE_UPLOAD;
   conn->body_got = 0;
   begin_body(conn, HF_CONN_UPLOAD);
-  if (!conn->running) {
-    conn_run(conn);
-  }
+  hf_conn_run(conn);
 }
 
 struct hf_bytes hf_conn_body(const struct hf_conn *conn)
@@ -563,7 +363,7 @@ static bool step_handshake(struct hf_conn *conn)
   leave_handshake(conn);
   conn->state = HF_CONN_HEAD;
   watch(conn, true, false);
-  set_deadline(conn, HF_CONN_HEAD_MS);
+  hf_conn_set_deadline(conn, HF_CONN_HEAD_MS);
   if (conn->devices && hf_front_tls_identity(&conn->identity, &conn->front->tls, conn->ssl) != HF_OK) {
     hf_conn_close(conn);
     return false;
@@ -616,7 +416,8 @@ static bool step_head(struct hf_conn *conn)
   if (io == IO_CLOSED) {
     hf_conn_close(conn);
   } else if (io == IO_MOVED && first) {
-    set_deadline(conn, HF_CONN_HEAD_MS); /* from the first byte on, not from the last: slow senders gain nothing */
+    hf_conn_set_deadline(conn,
+                         HF_CONN_HEAD_MS); /* from the first byte on, not from the last: slow senders gain nothing */
   }
   return io == IO_MOVED;
 }
@@ -670,7 +471,7 @@ static bool step_upload(struct hf_conn *conn)
 /* The next piece of a file into the empty output. */
 static bool refill_file(struct hf_conn *conn)
 {
-  size_t piece = conn->file_left < FILE_PIECE ? (size_t)conn->file_left : FILE_PIECE;
+  size_t piece = conn->file_left < HF_CONN_PIECE ? (size_t)conn->file_left : HF_CONN_PIECE;
   ssize_t got = pread(conn->file, conn->out, piece, (off_t)conn->file_at);
   if (got <= 0) {
     return false; /* cut short on disk: closing tells the client, whose length and hash say the rest */
@@ -691,7 +492,7 @@ static void finish(struct hf_conn *conn)
   drop_request(conn);
   if (!conn->keep) {
     conn->state = HF_CONN_LINGER;
-    set_deadline(conn, HF_CONN_LINGER_MS);
+    hf_conn_set_deadline(conn, HF_CONN_LINGER_MS);
     if (conn->ssl != NULL) {
       (void)SSL_shutdown(conn->ssl);
     }
@@ -709,7 +510,7 @@ static void finish(struct hf_conn *conn)
     conn->in_cap = 0;
   }
   conn->state = HF_CONN_HEAD;
-  set_deadline(conn, conn->in_len > 0 ? HF_CONN_HEAD_MS : HF_CONN_IDLE_MS);
+  hf_conn_set_deadline(conn, conn->in_len > 0 ? HF_CONN_HEAD_MS : HF_CONN_IDLE_MS);
   watch(conn, true, false);
 }
 
@@ -764,8 +565,11 @@ static bool step(struct hf_conn *conn)
   }
 }
 
-static void conn_run(struct hf_conn *conn)
+void hf_conn_run(struct hf_conn *conn)
 {
+  if (conn->running) {
+    return; /* the loop below goes on with the new state */
+  }
   conn->running = true;
   int turns = 0;
   while (!conn->dead && step(conn)) {

@@ -24,7 +24,7 @@
 /** Bytes that must move in each window while a body comes or a reply goes: a narrow-band radio does 60 times that. */
 #define HF_CONN_WINDOW_BYTES 1024
 
-/** Longest API or device body kept in memory is the route's limit; uploads are streamed in pieces of this size. */
+/** Bodies of the API and of devices are kept in memory up to the route's limit; uploads and files move in pieces. */
 #define HF_CONN_PIECE (64u << 10)
 
 struct hf_front;
@@ -92,14 +92,6 @@ struct hf_conn {
   uint64_t file_at, file_left, sent;
 };
 
-/** A reply. All views borrow. */
-struct hf_conn_reply {
-  int status;
-  struct hf_bytes content_type; /**< empty: none */
-  struct hf_bytes body;
-  struct hf_bytes fields; /**< more header fields, each ending in CR LF */
-};
-
 /** Take an accepted socket. Closes it itself when there is no room. */
 void hf_conn_open(struct hf_front *front, int fd, bool devices, const char *address, unsigned address_slot);
 /** Drop a connection at once. */
@@ -111,19 +103,16 @@ bool hf_conn_idle(const struct hf_conn *conn);
 
 /** Body of the request in hand, once it is whole. */
 struct hf_bytes hf_conn_body(const struct hf_conn *conn);
-/** Send a reply. HEAD requests get no body. */
-void hf_conn_reply(struct hf_conn *conn, const struct hf_conn_reply *reply);
-/** Send a problem document (RFC 9457 with Holdfast's what, where, todo) about the request in hand. Texts borrow. */
-void hf_conn_refuse(struct hf_conn *conn, int status, const char *what, const char *todo);
-/** The same, with more header fields ("Retry-After: 2\r\n"). */
-void hf_conn_refuse_with(struct hf_conn *conn, int status, const char *what, const char *todo, const char *fields);
-/** Send a file: whole, one range, or "not modified". Takes the descriptor. `immutable`: see hf_static_file. */
-void hf_conn_send_file(struct hf_conn *conn, const struct hf_static_file *file);
 /** Wait for an answer of engine or reader. */
 void hf_conn_wait(struct hf_conn *conn, uint32_t ask);
 /** Go on reading the body of the request in hand into memory; `body_max` and `route` are set. */
 void hf_conn_take_body(struct hf_conn *conn);
 /** Go on reading an upload. */
 void hf_conn_take_upload(struct hf_conn *conn, struct hf_spool_file *upload);
+
+/** Go on as far as the socket lets it; does nothing when it is running already. For front_reply. */
+void hf_conn_run(struct hf_conn *conn);
+/** Give the present state so many milliseconds from now. For front_reply. */
+void hf_conn_set_deadline(struct hf_conn *conn, int64_t ms);
 
 #endif

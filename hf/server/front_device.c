@@ -8,6 +8,7 @@
 #include "hf/base/time.h"
 #include "hf/codec/text.h"
 #include "hf/server/est.h"
+#include "hf/server/front_reply.h"
 #include "hf/wire/checkin.h"
 
 #define DIRECTOR "/director/"

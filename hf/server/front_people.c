@@ -7,6 +7,7 @@
 #include "hf/server/apimsg.h"
 #include "hf/server/console.h"
 #include "hf/server/front_device.h"
+#include "hf/server/front_reply.h"
 #include "hf/server/front_spool.h"
 
 #define API "/api/v1"

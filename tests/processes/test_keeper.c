@@ -287,6 +287,8 @@ static void webhooks_are_delivered_by_courier_and_redirects_are_not_followed(voi
 
 /* ---- a full disk ---- */
 
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
+
 static void a_full_disk_is_an_answer_not_an_end(void **state)
 {
   (void)state;
@@ -299,7 +301,7 @@ static void a_full_disk_is_an_answer_not_an_end(void **state)
   assert_non_null(bytes);
   (void)snprintf(fields, sizeof fields, "Authorization: Bearer %s\r\n", world.token);
   client_people(&client, &world);
-  (void)client_ask(&client, &response, "PUT", "/api/v1/uploads/00", fields, hf_bytes_init(bytes, SIZE));
+  (void)client_ask(&client, &response, "PUT", "/api/v1/uploads/" ZEROS, fields, hf_bytes_init(bytes, SIZE));
   if (response.status == 0) {
     (void)client_receive(&client, &response, false); /* it answered before all was sent */
   }
