@@ -184,22 +184,15 @@ static enum hf_err put_components(struct hf_call *call, int64_t n)
   struct hf_stmt *stmt = hf_stmt_open(
       call->db, "SELECT name, version, digest, counter, slot FROM component WHERE device = ? ORDER BY place, name");
   hf_stmt_put_int(stmt, n);
-  hf_json_put_name(out, "components");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "components", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
     hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_hash(out, "image", hf_stmt_get_bytes(stmt, 2));
     hf_reply_put_int(out, "counter", hf_stmt_get_int(stmt, 3));
     hf_reply_put_int(out, "slot", hf_stmt_get_int(stmt, 4));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 static enum hf_err put_attributes(struct hf_call *call, int64_t n)
@@ -208,20 +201,13 @@ static enum hf_err put_attributes(struct hf_call *call, int64_t n)
   struct hf_stmt *stmt =
       hf_stmt_open(call->db, "SELECT key, value, source FROM attribute WHERE device = ? ORDER BY key");
   hf_stmt_put_int(stmt, n);
-  hf_json_put_name(out, "attributes");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "attributes", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_text(out, "name", hf_stmt_get_bytes(stmt, 0));
     hf_reply_put_text(out, "value", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_text(out, "by", hf_stmt_get_int(stmt, 2) == 2 ? HF_LIT("operator") : HF_LIT("device"));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 /* Newest first, and no more than a person looks at. */
@@ -232,23 +218,16 @@ static enum hf_err put_rollouts(struct hf_call *call, int64_t n)
       call->db, "SELECT r.id, r.version, r.state, d.wave, d.state, d.rule FROM rollout_device d JOIN rollout r"
                 " ON r.id = d.rollout WHERE d.device = ? ORDER BY r.id DESC LIMIT 20");
   hf_stmt_put_int(stmt, n);
-  hf_json_put_name(out, "rollouts");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "rollouts", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_id(out, "id", hf_stmt_get_int(stmt, 0));
     hf_reply_put_text(out, "version", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_text(out, "state", hf_bytes_text(hf_rollout_state_name((unsigned)hf_stmt_get_int(stmt, 2))));
     hf_reply_put_int(out, "wave", hf_stmt_get_int(stmt, 3) + 1);
     hf_reply_put_text(out, "device_state", hf_bytes_text(hf_member_name((unsigned)hf_stmt_get_int(stmt, 4))));
     hf_reply_put_rule(out, "rule", hf_stmt_get_int(stmt, 5));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 /* The first columns are those of enum hf_device_column. */
@@ -393,14 +372,11 @@ static enum hf_err path_device(struct hf_call *call, int64_t *n)
 
 void hf_api_device_timeline(struct hf_call *call)
 {
-  uint8_t room[HF_CURSOR_MAX];
-  struct hf_buf from = hf_buf_init(room, sizeof room);
   struct hf_page page;
   int64_t n;
   int64_t key;
   int64_t total = 0;
-  if (path_device(call, &n) != HF_OK || hf_page_open(&page, &from, call) != HF_OK ||
-      hf_page_number(&key, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
+  if (path_device(call, &n) != HF_OK || hf_page_open_number(&page, &key, call, INT64_MAX) != HF_OK) {
     return;
   }
   struct hf_stmt *stmt =

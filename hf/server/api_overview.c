@@ -57,20 +57,13 @@ static enum hf_err put_versions(struct hf_call *call)
       hf_stmt_open(call->db, "SELECT product, version, sum(count) FROM tally GROUP BY product, version"
                              " HAVING sum(count) > 0 ORDER BY sum(count) DESC, product, version"
                              " LIMIT " VERSIONS_MAX);
-  hf_json_put_name(out, "versions");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "versions", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
     hf_reply_put_text_or_null(out, "version", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 static enum hf_err put_products(struct hf_call *call)
@@ -78,20 +71,13 @@ static enum hf_err put_products(struct hf_call *call)
   struct hf_buf *out = call->out;
   struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT p.name, p.title, (SELECT coalesce(sum(t.count), 0) FROM tally t"
                                                 " WHERE t.product = p.name) FROM product p ORDER BY p.name LIMIT 100");
-  hf_json_put_name(out, "products");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "products", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_text(out, "product", hf_stmt_get_bytes(stmt, 0));
     hf_reply_put_text(out, "title", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 2));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 static void put_freshness(struct hf_buf *out, const char *role, int64_t version, int64_t expires)
@@ -206,13 +192,10 @@ static void put_audit(struct hf_buf *out, struct hf_stmt *stmt)
 
 void hf_api_audit_list(struct hf_call *call)
 {
-  uint8_t room[HF_CURSOR_MAX];
-  struct hf_buf from = hf_buf_init(room, sizeof room);
   struct hf_page page;
   int64_t before;
   int64_t total = 0;
-  if (hf_page_open(&page, &from, call) != HF_OK ||
-      hf_page_number(&before, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
+  if (hf_page_open_number(&page, &before, call, INT64_MAX) != HF_OK) {
     return;
   }
   struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT n, time, who, address, action, subject, detail,"

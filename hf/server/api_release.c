@@ -33,14 +33,11 @@ static void put_release(struct hf_buf *out, struct hf_stmt *stmt)
 
 void hf_api_release_list(struct hf_call *call)
 {
-  uint8_t room[HF_CURSOR_MAX];
-  struct hf_buf from = hf_buf_init(room, sizeof room);
   struct hf_bytes product = hf_call_arg(call, HF_PARAM_QUERY_product);
   struct hf_page page;
   int64_t before;
   int64_t total = 0;
-  if (hf_page_open(&page, &from, call) != HF_OK ||
-      hf_page_number(&before, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
+  if (hf_page_open_number(&page, &before, call, INT64_MAX) != HF_OK) {
     return;
   }
   struct hf_stmt *stmt =
@@ -74,12 +71,8 @@ static enum hf_err put_targets(struct hf_call *call, struct hf_stmt *release)
                                                 " WHERE product = ? AND version = ? ORDER BY place, component");
   hf_stmt_put_text(stmt, hf_stmt_get_bytes(release, R_PRODUCT));
   hf_stmt_put_text(stmt, hf_stmt_get_bytes(release, R_VERSION));
-  hf_json_put_name(out, "targets");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "targets", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_text(out, "path", hf_stmt_get_bytes(stmt, 0));
     hf_reply_put_text(out, "component", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_words(out, "hardware", hf_stmt_get_bytes(release, R_HARDWARE));
@@ -88,11 +81,8 @@ static enum hf_err put_targets(struct hf_call *call, struct hf_stmt *release)
     hf_reply_put_int(out, "length", hf_stmt_get_int(stmt, 3));
     hf_reply_put_hash(out, "sha256", hf_stmt_get_bytes(stmt, 4));
     hf_reply_put_hash(out, "image", hf_stmt_get_bytes(stmt, 5));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 static void reply_release(struct hf_call *call, struct hf_bytes product, struct hf_bytes version)

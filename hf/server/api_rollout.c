@@ -79,14 +79,11 @@ static enum hf_err put_rollout(struct hf_call *call, struct hf_stmt *stmt)
 
 void hf_api_rollout_list(struct hf_call *call)
 {
-  uint8_t room[HF_CURSOR_MAX];
-  struct hf_buf from = hf_buf_init(room, sizeof room);
   struct hf_bytes product = hf_call_arg(call, HF_PARAM_QUERY_product);
   struct hf_page page;
   int64_t before;
   int64_t total = 0;
-  if (hf_page_open(&page, &from, call) != HF_OK ||
-      hf_page_number(&before, call, hf_buf_bytes(&from), INT64_MAX) != HF_OK) {
+  if (hf_page_open_number(&page, &before, call, INT64_MAX) != HF_OK) {
     return;
   }
   struct hf_stmt *stmt =
@@ -142,14 +139,10 @@ static enum hf_err put_waves(struct hf_call *call, int64_t id, int64_t running, 
   struct hf_stmt *stmt =
       hf_stmt_open(call->db, "SELECT place, percent, grp, started, total FROM wave WHERE rollout = ? ORDER BY place");
   hf_stmt_put_int(stmt, id);
-  hf_json_put_name(out, "wave_list");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  while (err == HF_OK) {
+  struct hf_rows rows = hf_rows_open(out, "wave_list", stmt);
+  while (hf_rows_next(&rows)) {
     int64_t place = hf_stmt_get_int(stmt, 0);
     int64_t percent = hf_stmt_get_int(stmt, 1);
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
     hf_reply_put_int(out, "number", place + 1);
     if (percent > 0) {
       hf_reply_put_int(out, "percent", percent);
@@ -160,13 +153,9 @@ static enum hf_err put_waves(struct hf_call *call, int64_t id, int64_t running, 
     hf_reply_put_text(out, "state", hf_bytes_text(wave_state(place, running, state)));
     hf_reply_put_time_or_null(out, "started", hf_stmt_get_int(stmt, 3));
     hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
-    err = put_counts(call, id, place);
-    hf_buf_put_text(out, "}");
-    err = err == HF_OK ? hf_stmt_next(stmt) : err;
+    rows.err = put_counts(call, id, place);
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 /* The audit log knows who did what to it, and when it moved on or stopped by itself. */
@@ -179,21 +168,14 @@ static enum hf_err put_history(struct hf_call *call, int64_t id)
   struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT time, who, action, detail FROM audit WHERE subject = ?"
                                                 " AND action LIKE 'rollout.%' ORDER BY n LIMIT 200");
   hf_stmt_put_text(stmt, hf_buf_bytes(&subject));
-  hf_json_put_name(out, "history");
-  hf_buf_put_text(out, "[");
-  enum hf_err err = hf_stmt_next(stmt);
-  for (; err == HF_OK; err = hf_stmt_next(stmt)) {
-    hf_json_put_comma(out);
-    hf_buf_put_text(out, "{");
+  struct hf_rows rows = hf_rows_open(out, "history", stmt);
+  while (hf_rows_next(&rows)) {
     hf_reply_put_time(out, "time", hf_stmt_get_int(stmt, 0));
     hf_reply_put_text(out, "by", hf_stmt_get_bytes(stmt, 1));
     hf_reply_put_text(out, "what", hf_stmt_get_bytes(stmt, 2));
     hf_reply_put_text_or_null(out, "reason", hf_stmt_get_bytes(stmt, 3));
-    hf_buf_put_text(out, "}");
   }
-  hf_stmt_close(stmt);
-  hf_buf_put_text(out, "]");
-  return err == HF_E_NOT_FOUND ? HF_OK : err;
+  return hf_rows_close(&rows);
 }
 
 static void reply_rollout(struct hf_call *call, int64_t id)

@@ -276,9 +276,7 @@ void hf_api_token_list(struct hf_call *call)
   struct hf_page page;
   int64_t total = 0;
   int64_t after;
-  uint8_t room[HF_CURSOR_MAX];
-  struct hf_buf from = hf_buf_init(room, sizeof room);
-  if (hf_page_open(&page, &from, call) != HF_OK || hf_page_number(&after, call, hf_buf_bytes(&from), 0) != HF_OK) {
+  if (hf_page_open_number(&page, &after, call, 0) != HF_OK) {
     return;
   }
   struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT " TOKEN_COLUMNS " FROM token WHERE id > ? ORDER BY id");

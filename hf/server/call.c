@@ -418,6 +418,38 @@ void hf_reply_put_words(struct hf_buf *out, const char *name, struct hf_bytes wo
   hf_buf_put_text(out, "]");
 }
 
+struct hf_rows hf_rows_open(struct hf_buf *out, const char *name, struct hf_stmt *stmt)
+{
+  hf_json_put_name(out, name);
+  hf_buf_put_text(out, "[");
+  return (struct hf_rows){.out = out, .stmt = stmt, .err = HF_OK};
+}
+
+bool hf_rows_next(struct hf_rows *rows)
+{
+  if (rows->begun) {
+    hf_buf_put_text(rows->out, "}");
+    rows->begun = false;
+  }
+  if (rows->err == HF_OK) {
+    rows->err = hf_stmt_next(rows->stmt);
+  }
+  if (rows->err != HF_OK) {
+    return false;
+  }
+  hf_json_put_comma(rows->out);
+  hf_buf_put_text(rows->out, "{");
+  rows->begun = true;
+  return true;
+}
+
+enum hf_err hf_rows_close(struct hf_rows *rows)
+{
+  hf_stmt_close(rows->stmt);
+  hf_buf_put_text(rows->out, "]");
+  return rows->err == HF_E_NOT_FOUND ? HF_OK : rows->err;
+}
+
 /* A cursor is the route's name, a zero byte and the key of the last thing shown, in hex: it means nothing to callers,
  * and one of another list is refused. */
 static enum hf_err cursor_parse(struct hf_buf *from, struct hf_call *call)
@@ -507,4 +539,12 @@ enum hf_err hf_page_number(int64_t *number, struct hf_call *call, struct hf_byte
     *number = *number * 10 + (key.at[i] - '0');
   }
   return HF_OK;
+}
+
+enum hf_err hf_page_open_number(struct hf_page *page, int64_t *from, struct hf_call *call, int64_t otherwise)
+{
+  uint8_t room[HF_CURSOR_MAX];
+  struct hf_buf key = hf_buf_init(room, sizeof room);
+  enum hf_err err = hf_page_open(page, &key, call);
+  return err != HF_OK ? err : hf_page_number(from, call, hf_buf_bytes(&key), otherwise);
 }

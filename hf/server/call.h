@@ -111,6 +111,22 @@ void hf_reply_put_counts(struct hf_buf *out, const int64_t count[HF_MEMBER_STATE
 /** A list of the blank-separated words. */
 void hf_reply_put_words(struct hf_buf *out, const char *name, struct hf_bytes words);
 
+/** A list of one object for each row of a statement. Between open and close, each hf_rows_next that says true has begun
+ * an object; the caller puts its members. */
+struct hf_rows {
+  struct hf_buf *out;
+  struct hf_stmt *stmt; /**< the row in hand */
+  bool begun;           /**< an object is open */
+  enum hf_err err;      /**< the caller may put the failure of a member here: it ends the list */
+};
+
+/** Begin the list. Takes the statement, whose parameters are put already; hf_rows_close drops it. */
+HF_MUST struct hf_rows hf_rows_open(struct hf_buf *out, const char *name, struct hf_stmt *stmt);
+/** End the object in hand and begin that of the next row. False: no more rows, or a failure. */
+HF_MUST bool hf_rows_next(struct hf_rows *rows);
+/** End the list, and give the failure that ended the walk early, if one did. */
+HF_MUST enum hf_err hf_rows_close(struct hf_rows *rows);
+
 /* ---- pages ---- */
 
 /** A page being written. */
@@ -126,6 +142,8 @@ struct hf_page {
 /** Begin. `from` is appended with the key of the `after` cursor (nothing on the first page). HF_E_INPUT: not a cursor
  * of this list; the reply is the refusal already. */
 HF_MUST enum hf_err hf_page_open(struct hf_page *page, struct hf_buf *from, struct hf_call *call);
+/** The same for a list whose key is a number: `*from` is `otherwise` on the first page. */
+HF_MUST enum hf_err hf_page_open_number(struct hf_page *page, int64_t *from, struct hf_call *call, int64_t otherwise);
 /** May one more thing be put? Puts the comma and notes its key for the cursor. False: the page is full and `next` will
  * be set. */
 HF_MUST bool hf_page_next(struct hf_page *page, struct hf_bytes key);

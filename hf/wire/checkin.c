@@ -428,16 +428,23 @@ static enum hf_err take_protocol(struct map *map, struct hf_cbor *in)
   return hf_cbor_failed(in) ? HF_E_INPUT : HF_OK;
 }
 
+/* What both messages begin with. */
+static enum hf_err open_message(struct map *map, struct hf_cbor *in, size_t len, uint32_t len_max, struct hf_why *why)
+{
+  if (len > len_max) {
+    hf_why_put(why, HF_RULE_CHECKIN_TOO_LONG, len_max);
+    return HF_E_INPUT;
+  }
+  *map = open_map(in);
+  return take_protocol(map, in);
+}
+
 enum hf_err hf_checkin_parse(struct hf_checkin *checkin, struct hf_bytes bytes, struct hf_why *why)
 {
   struct hf_cbor in = hf_cbor_init(bytes, why);
+  struct map map;
   memset(checkin, 0, sizeof *checkin);
-  if (bytes.len > HF_CHECKIN_MAX) {
-    hf_why_put(why, HF_RULE_CHECKIN_TOO_LONG, HF_CHECKIN_MAX);
-    return HF_E_INPUT;
-  }
-  struct map map = open_map(&in);
-  enum hf_err err = take_protocol(&map, &in);
+  enum hf_err err = open_message(&map, &in, bytes.len, HF_CHECKIN_MAX, why);
   if (err != HF_OK) {
     return err;
   }
@@ -468,13 +475,9 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
 enum hf_err hf_checkin_answer_parse(struct hf_checkin_answer *answer, struct hf_bytes bytes, struct hf_why *why)
 {
   struct hf_cbor in = hf_cbor_init(bytes, why);
+  struct map map;
   memset(answer, 0, sizeof *answer);
-  if (bytes.len > HF_CHECKIN_ANSWER_MAX) {
-    hf_why_put(why, HF_RULE_CHECKIN_TOO_LONG, HF_CHECKIN_ANSWER_MAX);
-    return HF_E_INPUT;
-  }
-  struct map map = open_map(&in);
-  enum hf_err err = take_protocol(&map, &in);
+  enum hf_err err = open_message(&map, &in, bytes.len, HF_CHECKIN_ANSWER_MAX, why);
   if (err != HF_OK) {
     return err;
   }

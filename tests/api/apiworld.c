@@ -361,6 +361,12 @@ void world_checkin(struct world *world, const char *id, const char *version, uns
   assert_int_equal(hf_engine_commit(world->engine), HF_OK);
 }
 
+void world_product(struct world *world)
+{
+  static const char body[] = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}";
+  world_expect(world, POST("/products", .body = body), 201, NULL);
+}
+
 void world_device(struct world *world, const char *id, const char *version)
 {
   char body[200];

@@ -55,6 +55,13 @@ struct ask {
   uint64_t upload_len;
 };
 
+/* A request in one line: GET("/health", .bearer = ""). */
+#define GET(...) (&(struct ask){.method = HF_GET, .path = __VA_ARGS__})
+#define POST(...) (&(struct ask){.method = HF_POST, .path = __VA_ARGS__})
+#define PATCH(...) (&(struct ask){.method = HF_PATCH, .path = __VA_ARGS__})
+#define PUT(...) (&(struct ask){.method = HF_PUT, .path = __VA_ARGS__})
+#define DELETE(...) (&(struct ask){.method = HF_DELETE, .path = __VA_ARGS__})
+
 /* Its reply. */
 struct told {
   int status;
@@ -79,6 +86,8 @@ json_t *world_json(struct world *world, const struct ask *ask, int status);
 /* Sign in; fills cookie value and CSRF token. */
 void world_login(struct world *world, char session[64], char csrf[64]);
 
+/* Add the product "thermostat" for the hardware "thermo-a". */
+void world_product(struct world *world);
 /* Enrol a device by one-time token and let it check in once, running this version of "main". */
 void world_device(struct world *world, const char *id, const char *version);
 /* Let it check in with this update state. */

@@ -29,12 +29,6 @@ static int close_world(void **state)
   return 0;
 }
 
-#define GET(...) (&(struct ask){.method = HF_GET, .path = __VA_ARGS__})
-#define POST(...) (&(struct ask){.method = HF_POST, .path = __VA_ARGS__})
-#define PATCH(...) (&(struct ask){.method = HF_PATCH, .path = __VA_ARGS__})
-#define PUT(...) (&(struct ask){.method = HF_PUT, .path = __VA_ARGS__})
-#define DELETE(...) (&(struct ask){.method = HF_DELETE, .path = __VA_ARGS__})
-
 static const char *text(json_t *object, const char *name)
 {
   const char *value = json_string_value(json_object_get(object, name));

@@ -20,11 +20,7 @@ static int open_world(void **state)
   if (world_open(&world) != 0) {
     return 1;
   }
-  world_expect(&world,
-               &(struct ask){.method = HF_POST,
-                             .path = "/products",
-                             .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"},
-               201, NULL);
+  world_product(&world);
   world_device(&world, "sn-1", "1.0.0");
   return 0;
 }
@@ -36,11 +32,6 @@ static int close_world(void **state)
   return 0;
 }
 
-#define GET(...) (&(struct ask){.method = HF_GET, .path = __VA_ARGS__})
-#define POST(...) (&(struct ask){.method = HF_POST, .path = __VA_ARGS__})
-#define PATCH(...) (&(struct ask){.method = HF_PATCH, .path = __VA_ARGS__})
-#define PUT(...) (&(struct ask){.method = HF_PUT, .path = __VA_ARGS__})
-#define DELETE(...) (&(struct ask){.method = HF_DELETE, .path = __VA_ARGS__})
 #define REASON "{\"reason\":\"x\"}"
 
 /* Path with each {parameter} filled in. */

@@ -25,11 +25,7 @@ static int open_world(void **state)
   if (world_open(&world) != 0) {
     return 1;
   }
-  world_expect(&world,
-               &(struct ask){.method = HF_POST,
-                             .path = "/products",
-                             .body = "{\"name\":\"thermostat\",\"title\":\"T\",\"hardware\":[\"thermo-a\"]}"},
-               201, NULL);
+  world_product(&world);
   const int64_t old_key = hf_release_version_key(&(struct hf_version){.major = 1});
   const int64_t new_key = hf_release_version_key(&(struct hf_version){.major = 1, .minor = 1});
   assert_int_equal(hf_engine_begin(world.engine), HF_OK);
