@@ -138,9 +138,13 @@ static void on_readable(evutil_socket_t fd, short what, void *ctx)
 
 static void on_writable(evutil_socket_t fd, short what, void *ctx)
 {
+  struct hf_child_link *wire = ctx;
   (void)fd;
   (void)what;
-  hf_child_link_flush(ctx);
+  hf_child_link_flush(wire);
+  if (!wire->link.broken) {
+    wire->on_input(wire); /* what was left because the answers would not have found room */
+  }
 }
 
 void hf_child_link_flush(struct hf_child_link *wire)

@@ -17,8 +17,8 @@ enum hf_err hf_front_ask(struct hf_conn *conn, struct hf_msg *msg, bool engine)
   struct hf_front *front = conn->front;
   struct hf_front_asks *asks = &front->asks;
   struct hf_child_link *wire = engine ? &front->engine : &front->reader;
-  if (asks->first_free == HF_FRONT_ASKS_MAX) {
-    return HF_E_FULL;
+  if (asks->first_free == HF_FRONT_ASKS_MAX || (!conn->devices && asks->count >= HF_FRONT_ASKS_MAX / 2)) {
+    return HF_E_FULL; /* half of them is for devices alone, whoever storms the console */
   }
   uint16_t index = asks->first_free;
   struct hf_front_ask_slot *slot = &asks->slot[index];

@@ -92,9 +92,11 @@ void hf_link_fill(struct hf_link *link)
   queue_take(&link->in, 0); /* what hf_link_next handed out is done with */
   while (!link->broken && link->socket >= 0 && total < FILL_MAX) {
     size_t want = 64u << 10;
+    if (link->in.to - link->in.from >= HF_MSG_MAX + HF_MSG_HEAD) {
+      return; /* at least one whole message: the rest waits in the socket until we have kept up */
+    }
     if (queue_room(&link->in, want, HF_MSG_MAX + HF_MSG_HEAD + FILL_MAX) != HF_OK) {
-      link->broken = link->in.to - link->in.from > HF_MSG_MAX + HF_MSG_HEAD;
-      return;
+      return; /* no memory now */
     }
     ssize_t got = recv(link->socket, link->in.at + link->in.to, want, 0);
     if (got < 0 && errno == EINTR) {

@@ -28,12 +28,15 @@ static void answer(struct reader *reader, struct hf_child_link *wire, const stru
   hf_secret_wipe(&reply, sizeof reply);
 }
 
+/* A front that leaves this much unread gets nothing new until it has read it: no answer is dropped for want of room. */
+#define BACKLOG_MAX (HF_LINK_QUEUE_MAX / 2)
+
 /* One request, then back to the loop: the fronts take turns, and a password check of one does not pile up behind
  * another front's. */
 static void on_input(struct hf_child_link *wire)
 {
   struct hf_msg msg;
-  if (hf_link_next(&wire->link, &msg)) {
+  if (wire->link.out.to - wire->link.out.from < BACKLOG_MAX && hf_link_next(&wire->link, &msg)) {
     answer(wire->ctx, wire, &msg);
     hf_child_link_flush(wire);
     if (wire->link.in.to > wire->link.in.from) {

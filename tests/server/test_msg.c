@@ -190,6 +190,35 @@ static void a_slow_reader_makes_the_sender_stop_not_grow(void **state)
   pair_close(&pair);
 }
 
+/* As the reader does it, whose every login costs a tenth of a second: much comes, and little is taken at a time. */
+static void a_receiver_that_takes_one_at_a_time_loses_neither_link_nor_message(void **state)
+{
+  (void)state;
+  struct pair pair;
+  static uint8_t big[60000];
+  struct hf_msg msg = {.type = HF_MSG_CHECKIN, .ask = {.body = {big, sizeof big}}};
+  uint32_t received = 0;
+  const uint32_t count = 250; /* 15 MB */
+  pair_open(&pair);
+  for (msg.id = 1; msg.id <= count; msg.id++) {
+    assert_int_equal(hf_link_put(&pair.front, &msg), HF_OK);
+  }
+  for (uint32_t turn = 0; turn < 100 * count && received < count; turn++) {
+    struct hf_msg back;
+    for (int i = 0; i < 8; i++) {
+      hf_link_flush(&pair.front);
+      hf_link_fill(&pair.engine);
+    }
+    assert_false(pair.engine.broken);
+    assert_true(pair.engine.in.cap <= 4 * HF_MSG_MAX);
+    if (hf_link_next(&pair.engine, &back)) {
+      assert_int_equal(back.id, ++received);
+    }
+  }
+  assert_int_equal(received, count);
+  pair_close(&pair);
+}
+
 static void a_message_the_peer_may_not_send_breaks_the_link(void **state)
 {
   (void)state;
@@ -271,6 +300,7 @@ int main(void)
       cmocka_unit_test(only_the_listed_sender_may_send),
       cmocka_unit_test(messages_survive_any_cut_of_the_stream),
       cmocka_unit_test(a_slow_reader_makes_the_sender_stop_not_grow),
+      cmocka_unit_test(a_receiver_that_takes_one_at_a_time_loses_neither_link_nor_message),
       cmocka_unit_test(a_message_the_peer_may_not_send_breaks_the_link),
       cmocka_unit_test(a_length_beyond_the_maximum_breaks_the_link),
       cmocka_unit_test(what_came_before_the_end_of_file_still_counts),
