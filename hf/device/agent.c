@@ -407,7 +407,9 @@ static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct
   /* As far as signed files bear the server's number out: one that was never reached would hide all orders to come, and
    * what was refused about a repository is asked for again. */
   uint32_t judged = agent->update.judged < answer->director ? agent->update.judged : answer->director;
-  if ((err == HF_OK || err == HF_E_DENIED) && judged != 0 && agent->acted != judged) {
+  /* What the user put off is still to do: the server goes on naming it, with its deadline. */
+  bool later = err == HF_OK && agent->update.progress.state == HF_UPDATE_POSTPONED;
+  if ((err == HF_OK || err == HF_E_DENIED) && !later && judged != 0 && agent->acted != judged) {
     agent->acted = judged;
     (void)memory_save(agent);
   }

@@ -279,7 +279,11 @@ static enum hf_err offer(struct hf_update *update, const struct run *run, int64_
   struct hf_update_progress *progress = &update->progress;
   bool same = same_target(progress, item, run->slot);
   if (!same) {
-    *progress = (struct hf_update_progress){.len = item->length, .slot = run->slot, .failures = progress->failures};
+    /* A wish for later outlives the target it was made for, within the bounds of the new one. */
+    *progress = (struct hf_update_progress){.len = item->length,
+                                            .slot = run->slot,
+                                            .postponed = progress->postponed,
+                                            .failures = progress->failures};
     memcpy(progress->sha256, item->sha256, HF_SHA256_LEN);
     progress->offered = hf_clock_now(update->clock);
   }
@@ -375,12 +379,18 @@ static enum hf_err verify_image(struct hf_update *update, struct run *run)
 
 /* ---- postponing ---- */
 
+static int64_t span_max(const struct hf_update *update)
+{
+  uint32_t max_s = update->setup->postpone_max_s;
+  return max_s != 0 ? max_s : HF_UPDATE_POSTPONE_MAX_S;
+}
+
 /* The latest time the user may put this update off to. */
 static int64_t postpone_limit(const struct hf_update *update)
 {
   const struct hf_update_setup *setup = update->setup;
   const struct hf_update_progress *progress = &update->progress;
-  int64_t span = setup->postpone_max_s != 0 ? setup->postpone_max_s : HF_UPDATE_POSTPONE_MAX_S;
+  int64_t span = span_max(update);
   if (progress->security) {
     int64_t security =
         setup->postpone_security_max_s != 0 ? setup->postpone_security_max_s : HF_UPDATE_POSTPONE_SECURITY_MAX_S;
@@ -401,10 +411,12 @@ enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64
 {
   enum hf_update_state state = update->progress.state;
   bool offered = state == HF_UPDATE_OFFERED || state == HF_UPDATE_DOWNLOADING || state == HF_UPDATE_POSTPONED;
-  if (!offered || !hf_clock_known(update->clock)) {
+  bool late = state == HF_UPDATE_STAGED || state == HF_UPDATE_TRYING;
+  if (late || !hf_clock_known(update->clock)) {
     return HF_E_STATE;
   }
-  int64_t limit = postpone_limit(update);
+  /* Before there is an offer the wish is kept for the one that comes; `stage` holds it to that one's bounds. */
+  int64_t limit = offered ? postpone_limit(update) : hf_add_sat_i64(hf_clock_now(update->clock), span_max(update));
   update->progress.postponed = until < limit ? (until > 0 ? until : 0) : limit;
   if (granted != NULL) {
     *granted = update->progress.postponed;

@@ -87,11 +87,12 @@ HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_upd
  *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
 HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
 
-/** The user asks to install later (device API). Downloading goes on; staging waits.
+/** The user asks to install later (device API), at any time: an update that is offered already, or the next one that is.
+ * Downloading goes on; staging waits.
  * @param granted  fills: what was granted, bounded by the setup, from the first offer on, and by the server's deadline;
  *                 may be NULL
  * @param until    seconds since 1970; 0 takes a postponement back
- * @return HF_OK; HF_E_STATE: nothing is offered, or the time is not known; HF_E_IO, HF_E_FULL */
+ * @return HF_OK; HF_E_STATE: already staged or on trial, or the time is not known; HF_E_IO, HF_E_FULL */
 HF_MUST enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64_t until);
 
 /** Change the state that check-ins report, with its event when it is news; stores the progress too. */

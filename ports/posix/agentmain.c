@@ -252,7 +252,7 @@ static int print_answer(struct hf_bytes line)
   }
   if (!good) {
     (void)fprintf(stderr,
-                  "%s: the device refuses: %.*s\n  to do: HF_E_STATE: nothing is offered now, or the device does "
+                  "%s: the device refuses: %.*s\n  to do: HF_E_STATE: it is being installed already, or the device does "
                   "not know the time; HF_E_INPUT: name or value too long; HF_E_FULL: too many at one time\n",
                   PROGRAM, (int)line.len, (const char *)line.at);
   }

@@ -581,7 +581,6 @@ static void postpones_as_far_as_is_allowed(void **state)
 {
   (void)state;
   int64_t granted = -1;
-  assert_int_equal(hf_update_postpone(&device.agent.update, &granted, SIMDEVICE_NOW + 60), HF_E_STATE);
   device.world.fault = SIMWORLD_STATUS;
   device.world.match = "/targets/";
   device.world.status = 503;
@@ -628,6 +627,23 @@ static void holds_a_security_release_to_its_bounds(void **state)
   tell_time(SIMDEVICE_NOW + 6000);
   assert_int_equal(hf_update_run(&device.agent.update, SIMDEVICE_NOW + 5500), HF_OK);
   assert_int_equal(progress()->state, HF_UPDATE_STAGED);
+}
+
+static void keeps_a_wish_for_the_offer_that_comes(void **state)
+{
+  (void)state;
+  int64_t granted = -1;
+  assert_int_equal(hf_update_postpone(&device.agent.update, &granted, INT64_MAX), HF_OK);
+  assert_int_equal(granted, SIMDEVICE_NOW + HF_UPDATE_POSTPONE_MAX_S);
+  assert_int_equal(hf_update_postpone(&device.agent.update, &granted, SIMDEVICE_NOW + 500), HF_OK);
+  restart();
+  assert_int_equal(run(), HF_OK);
+  assert_int_equal(progress()->state, HF_UPDATE_POSTPONED);
+  /* The server's deadline binds a wish that was made before it was known. */
+  tell_time(SIMDEVICE_NOW);
+  assert_int_equal(hf_update_run(&device.agent.update, SIMDEVICE_NOW - 1), HF_OK);
+  assert_int_equal(progress()->state, HF_UPDATE_STAGED);
+  assert_int_equal(hf_update_postpone(&device.agent.update, NULL, INT64_MAX), HF_E_STATE);
 }
 
 static void takes_a_postponement_back(void **state)
@@ -703,6 +719,7 @@ int main(void)
       TEST(waits_when_the_server_has_trouble),
       TEST(survives_a_flash_that_fails_at_every_operation),
       TEST(postpones_as_far_as_is_allowed),
+      TEST(keeps_a_wish_for_the_offer_that_comes),
       TEST(holds_a_security_release_to_its_bounds),
       TEST(takes_a_postponement_back),
       TEST(says_when_a_metadata_file_is_larger_than_its_buffer),

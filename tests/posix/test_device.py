@@ -108,12 +108,12 @@ class World:
                      product, "--component", "main", "--hardware", f"{product}-hw", "--slot-size", SLOT)
         return out
 
-    def release(self, product, app, version, counter):
+    def release(self, product, app, version, counter, *rollout):
         image = self.image(product, app, version, counter)
         with self.signing:  # the offline keys sign one list of all releases
             self.cli("release", "create", product, version, "--image", f"main={image}", "--hardware", f"{product}-hw",
                      "--counter", counter, "--from", "*")
-        return self.ask("rollout", "start", product, version, "--waves", "100")["id"]
+        return self.ask("rollout", "start", product, version, "--waves", "100", *rollout)["id"]
 
     def stop(self):
         if self.server.poll() is None:
@@ -217,6 +217,28 @@ class Devices(unittest.TestCase):
         self.assertEqual(status["counter"], 2)
         self.assertIsNone(status["last_failure"])
 
+    def put_off(self, product, duration, *rollout):
+        """A device whose user said "later" before 1.1.0 was rolled out to it; when that was."""
+        self.world.product(product)
+        device = self.device(product, f"{product}-1").start()
+        device.runs("1.0.0")
+        asked = time.time()
+        run(AGENT, "postpone", device.dir, duration)
+        self.world.release(product, "thermostat-1.1", "1.1.0", 2, *rollout)
+        record = device.runs("1.0.0", "postponed")
+        self.assertIsNotNone(record["postponed_until"])
+        return device, asked
+
+    def test_a_user_may_put_an_update_off_for_a_while(self):
+        device, asked = self.put_off("later", "30s")
+        device.runs("1.1.0", "confirmed")
+        self.assertGreaterEqual(time.time() - asked, 30)
+
+    def test_a_deadline_ends_what_a_user_may_put_off(self):
+        device, asked = self.put_off("deadline", "12h", "--deadline", "40s")
+        device.runs("1.1.0", "confirmed")
+        self.assertGreaterEqual(time.time() - asked, 40)
+
     def goes_back(self, product, app, version, reset, *settings):
         world = self.world
         world.product(product)
@@ -274,7 +296,7 @@ class Devices(unittest.TestCase):
         self.addCleanup(self.world.put_settings, certificate_life_s=90 * 86400)
         until("renewal", lambda: (device.dir / "device.crt").read_text() != cert)
         until("key", lambda: (device.dir / "device.key").read_text() != key)
-        self.assertIn("new certificate, with the present one", device.log())
+        until("word of it", lambda: "new certificate, with the present one" in device.log())
         before = self.seen_at(device)
         until("check-in after it", lambda: self.seen_at(device) != before)
         self.assertFalse((device.dir / "next.key").exists())
