@@ -4,11 +4,11 @@
  *
  *   checkin_load --port P --devices FILE [--connections N] [--seconds S] [--new] [--changing] [--once]
  *
- * FILE holds certificate and private key of each device, PEM, in turn (enrol_fleet makes it); the connections use them
- * in turn. Every check-in reports the same state, so that only the first of each device has news, unless `--changing`
- * is given: then each names another version than the one before. `--new` makes a new connection, with a full handshake,
- * for every request. `--once` lets each device check in once, ends then and ignores `--seconds`. Prints one line of
- * JSON: requests per second, failures, and latencies in milliseconds. The first second does not count.
+ * FILE holds certificate and private key of each device, PEM, in turn (enrol_fleet makes it): one device for each
+ * connection. Every check-in reports the same state, so that only the first of each device has news, unless
+ * `--changing` is given: then each names another version than the one before. `--new` makes a new connection, with a
+ * full handshake, for every request. `--once` lets each device check in once, ends then and ignores `--seconds`. Prints
+ * one line of JSON: requests per second, failures, and latencies in milliseconds. The first second does not count.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -98,7 +98,8 @@ static void open_devices(struct load *load)
     fprintf(stderr, "checkin_load: %s: %s\n", load->options.devices, strerror(errno));
     exit(1);
   }
-  while (load->device_count < DEVICES_MAX) {
+  const unsigned wanted = load->options.once ? DEVICES_MAX : load->options.connections; /* reading keys takes long */
+  while (load->device_count < wanted) {
     struct device *device = &load->devices[load->device_count];
     device->certificate = PEM_read_X509(file, NULL, NULL, NULL);
     device->key = device->certificate == NULL ? NULL : PEM_read_PrivateKey(file, NULL, NULL, NULL);

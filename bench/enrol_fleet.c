@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Enrols many devices into a workspace whose server is not running, by the engine's and the vault's own code: one-time
- * token, certificate, row, audit entries. What `holdfast serve` finds afterwards is what real enrolments leave.
+ * Enrols many devices into a fresh workspace whose server is not running, by the engine's and the vault's own code:
+ * one-time token, certificate, row, audit entries. What `holdfast serve` finds afterwards is what real enrolments
+ * leave.
  *
  *   enrol_fleet WORKSPACE COUNT >devices.pem
  *
@@ -71,7 +72,7 @@ static void enrol_all(struct hf_engine *engine, unsigned long count)
   struct hf_why why = {0};
   need(hf_engine_begin(engine) == HF_OK && hf_product_new(engine, &act, &lamp, &why) == HF_OK &&
            hf_engine_commit(engine) == HF_OK,
-       "add a product");
+       "add the product lamp: is the workspace fresh?");
   for (unsigned long from = 0; from < count; from += GROUP) {
     act.now = (int64_t)time(NULL);
     need(hf_engine_begin(engine) == HF_OK, "begin");
