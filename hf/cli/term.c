@@ -41,8 +41,8 @@ const char *hf_tone(FILE *file, enum hf_tone tone)
   return wanted && isatty(fileno(file)) ? sequences[tone] : "";
 }
 
-/* Bytes of the control character that starts here; 0: none does. C1 controls (0xc2 0x80..0x9f) move cursors too, and what
- * overrides the direction of writing (U+202A to U+202E, U+2066 to U+2069) shows another name than there is. */
+/* Bytes of the control character that starts here; 0: none does. C1 controls (0xc2 0x80..0x9f) move cursors too, and
+ * what overrides the direction of writing (U+202A to U+202E, U+2066 to U+2069) shows another name than there is. */
 static size_t control_at(const unsigned char *at)
 {
   if (at[0] < 0x20 || at[0] == 0x7f) {

@@ -19,7 +19,8 @@
 #define HF_JSON_DEPTH_MAX 24
 /** How many times its own length a text may cost in extra readings: an object that is not in ascending order is read
  * again for each member, to find duplicates and its canonical order. An unsorted object that fills the text may have
- * 170 members in the worst order, small ones do not matter, and sorted objects, which TUF writers emit, cost nothing. */
+ * 170 members in the worst order, small ones do not matter, and sorted objects, which TUF writers emit, cost nothing.
+ */
 #define HF_JSON_UNSORTED_MAX 256
 
 enum hf_json_type { HF_JSON_NULL, HF_JSON_BOOL, HF_JSON_INT, HF_JSON_TEXT, HF_JSON_ARRAY, HF_JSON_OBJECT };

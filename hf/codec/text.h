@@ -19,8 +19,8 @@ HF_MUST enum hf_err hf_base64_parse(struct hf_buf *out, struct hf_bytes text);
 bool hf_utf8_check(struct hf_bytes text);
 /** How many bytes at the start are well-formed UTF-8: the offset to blame when it is not all of them. */
 size_t hf_utf8_prefix(struct hf_bytes text);
-/** Well-formed UTF-8 without control characters (U+0000..U+001F, U+007F..U+009F)? Such text is safe in a log line and on
- * a terminal. */
+/** Well-formed UTF-8 without control characters (U+0000..U+001F, U+007F..U+009F)? Such text is safe in a log line and
+ * on a terminal. */
 bool hf_utf8_plain(struct hf_bytes text);
 
 #endif

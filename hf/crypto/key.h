@@ -27,8 +27,8 @@ struct hf_key;
 /** Make a key. Gives `*key`: free with hf_key_free. */
 HF_MUST enum hf_err hf_key_new(struct hf_key **key, enum hf_key_type type);
 /** Read a PEM key. `passphrase.len == 0` for plain PKCS#8, where a passphrase is not looked at. HF_E_DENIED: wrong or
- * missing passphrase; HF_E_INPUT: not a key of a known type, or its halves do not belong together. Gives `*key`, NULL at
- * failure. */
+ * missing passphrase; HF_E_INPUT: not a key of a known type, or its halves do not belong together. Gives `*key`, NULL
+ * at failure. */
 HF_MUST enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes pem, struct hf_bytes passphrase);
 /** Write PEM, encrypted unless the passphrase is empty. Wipe `out` after use when it is not. */
 HF_MUST enum hf_err hf_key_encode(struct hf_buf *out, const struct hf_key *key, struct hf_bytes passphrase);
@@ -37,7 +37,8 @@ void hf_key_free(struct hf_key *key);
 HF_MUST enum hf_err hf_key_public(struct hf_pubkey *pub, const struct hf_key *key);
 /** Sign a message: P-256 signs its SHA-256 (DER out), Ed25519 the message itself. Appends at most HF_SIG_MAX bytes. */
 HF_MUST enum hf_err hf_key_sign(struct hf_buf *sig, const struct hf_key *key, struct hf_bytes message);
-/** Sign a ready SHA-256 digest: P-256 directly, Ed25519 takes the 32 bytes as its message (MCUboot image signatures). */
+/** Sign a ready SHA-256 digest: P-256 directly, Ed25519 takes the 32 bytes as its message (MCUboot image signatures).
+ */
 HF_MUST enum hf_err hf_key_sign_digest(struct hf_buf *sig, const struct hf_key *key,
                                        const uint8_t digest[HF_SHA256_LEN]);
 /** The OpenSSL key inside, borrowed, as `EVP_PKEY *`: for TLS and X.509 code only. */

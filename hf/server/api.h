@@ -62,8 +62,8 @@ struct hf_api_reply {
  * passes a GET on too, without ticket, when a session's or token's "last used" is minutes old: only the engine may
  * write it.
  *
- * Of every other change the reader judges only who asks, and passes it on when they may: front asks so before it takes a
- * long body or an upload. The engine judges again.
+ * Of every other change the reader judges only who asks, and passes it on when they may: front asks so before it takes
+ * a long body or an upload. The engine judges again.
  */
 bool hf_api_reads(enum hf_method method, struct hf_bytes path);
 

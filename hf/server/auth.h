@@ -28,7 +28,7 @@ enum hf_scope {
 
 /** A session ends after half an hour without use, and after 12 hours in any case. */
 #define HF_SESSION_IDLE_S 1800
-#define HF_SESSION_LIFE_S (12 * 3600)
+#define HF_SESSION_LIFE_S (INT64_C(12) * 3600)
 /** "Last used" is written when it is older than this; the idle end is late by no more. */
 #define HF_AUTH_USED_S 300
 /** Sessions of one operator; the oldest gives way. */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * The engine: decides and stores. What the engine process does with each message, without the process around it.
  *
- * The loop around it (hf/server/engine_loop.c) takes every waiting message, calls hf_engine_begin, one function below for
- * each message, hf_engine_commit, and only then sends the answers: an answer means it is on disk. The reader process
- * opens it read-only and calls hf_engine_api alone.
+ * The loop around it (hf/server/engine_loop.c) takes every waiting message, calls hf_engine_begin, one function below
+ * for each message, hf_engine_commit, and only then sends the answers: an answer means it is on disk. The reader
+ * process opens it read-only and calls hf_engine_api alone.
  */
 #ifndef HF_SERVER_ENGINE_H
 #define HF_SERVER_ENGINE_H

@@ -38,8 +38,9 @@ struct draft {
 enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db)
 {
   struct hf_stmt *stmt = hf_stmt_open(
-      db, "SELECT root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, root_expires, targets_expires"
-          " FROM repo WHERE id = 1");
+      db,
+      "SELECT root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, root_expires, targets_expires"
+      " FROM repo WHERE id = 1");
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
     *state = (struct hf_repo_state){.root = hf_stmt_get_int(stmt, 0),
@@ -235,7 +236,8 @@ static enum hf_err row_put(struct hf_engine *engine, const struct hf_repo_state 
   struct hf_stmt *stmt = hf_stmt_open(
       engine->db,
       "INSERT INTO repo (id, root, targets, snapshot, snapshot_expires, timestamp, timestamp_expires, timestamp_file,"
-      " root_expires, targets_expires) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET root = excluded.root, targets = "
+      " root_expires, targets_expires) VALUES (1, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET root = "
+      "excluded.root, targets = "
       "excluded.targets,"
       " snapshot = excluded.snapshot, snapshot_expires = excluded.snapshot_expires, timestamp = excluded.timestamp,"
       " timestamp_expires = excluded.timestamp_expires, timestamp_file = excluded.timestamp_file,"

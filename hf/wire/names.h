@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Which names may exist: device ids, products, components, hardware ids. Device and host.
  *
- * The allowed characters are safe in a path, a URL, a certificate, a shell word and a JSON text as they stand, so nothing
- * in Holdfast escapes them. None may begin with `.` or `-`: no hidden file, no parent folder, no command-line option.
+ * The allowed characters are safe in a path, a URL, a certificate, a shell word and a JSON text as they stand, so
+ * nothing in Holdfast escapes them. None may begin with `.` or `-`: no hidden file, no parent folder, no command-line
+ * option.
  */
 #ifndef HF_WIRE_NAMES_H
 #define HF_WIRE_NAMES_H

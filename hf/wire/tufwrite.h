@@ -85,7 +85,8 @@ HF_MUST enum hf_err hf_tufwrite_sign_file(struct hf_buf *out, struct hf_buf scra
 
 /**
  * Append a file again with one more signature: how the holders of several offline keys sign one after the other. The
- * signed part and the other signatures are copied as they stand; an earlier signature under the same key id is replaced.
+ * signed part and the other signatures are copied as they stand; an earlier signature under the same key id is
+ * replaced.
  * @param file  borrows: parsed with hf_tuf_parse; whose signatures are in it is not judged
  * @param sig   borrows: made by hf_tufwrite_sign over hf_tufwrite_canonical of `file->body.text`
  * @return HF_OK or HF_E_SPACE

@@ -158,8 +158,12 @@ static void a_form_of_another_site_is_no_json(void **state)
 {
   (void)state;
   const char *login = "{\"name\":\"admin\",\"password\":\"" WORLD_PASSWORD "\"}";
-  static const char *const types[] = {"text/plain", "application/x-www-form-urlencoded",
-                                      "multipart/form-data; boundary=x", "application/jsonp", "application/json-seq", ""};
+  static const char *const types[] = {"text/plain",
+                                      "application/x-www-form-urlencoded",
+                                      "multipart/form-data; boundary=x",
+                                      "application/jsonp",
+                                      "application/json-seq",
+                                      ""};
   for (size_t i = 0; i < sizeof types / sizeof types[0]; i++) {
     world_expect(&world, POST("/session", .bearer = "", .body = login, .content_type = types[i]), 415, NULL);
   }

@@ -55,7 +55,9 @@ static void answer_by_path(struct fake_reply *reply, const struct fake_request *
     return;
   }
   if (strncmp(request->line, "POST /api/v1/", 13) == 0) {
-    fake_say(reply, 200, "{\"id\":\"\\u001b]0;evil\\u0007\",\"product\":\"\\u001b[2J\",\"version\":\"\\u009b2J\\u202e\\u2066\",\"blocked\":true}");
+    fake_say(reply, 200,
+             "{\"id\":\"\\u001b]0;evil\\u0007\",\"product\":\"\\u001b[2J\",\"version\":\"\\u009b2J\\u202e\\u2066\","
+             "\"blocked\":true}");
     return;
   }
   for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
@@ -266,11 +268,11 @@ static int tear_down(void **state)
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      WITH_RUN(brings_every_page_and_cleans_what_it_shows),   WITH_RUN(every_refusal_has_its_exit_code_and_words),
-      WITH_RUN(names_are_encoded_and_bodies_are_json),        WITH_RUN(settings_are_read_changed_and_written_whole),
-      WITH_RUN(what_a_change_is_answered_with_is_cleaned_too),        WITH_RUN(settings_are_read_changed_and_written_whole),
-      WITH_RUN(wrong_usage_is_told_before_anything_is_asked), WITH_RUN(a_server_that_is_not_there_is_told),
-      WITH_RUN(a_login_that_cannot_be_used_is_told),          WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
+      WITH_RUN(brings_every_page_and_cleans_what_it_shows),    WITH_RUN(every_refusal_has_its_exit_code_and_words),
+      WITH_RUN(names_are_encoded_and_bodies_are_json),         WITH_RUN(settings_are_read_changed_and_written_whole),
+      WITH_RUN(what_a_change_is_answered_with_is_cleaned_too), WITH_RUN(settings_are_read_changed_and_written_whole),
+      WITH_RUN(wrong_usage_is_told_before_anything_is_asked),  WITH_RUN(a_server_that_is_not_there_is_told),
+      WITH_RUN(a_login_that_cannot_be_used_is_told),           WITH_RUN(tls_is_believed_by_the_pinned_ca_only),
   };
   return cmocka_run_group_tests_name("client", tests, NULL, NULL);
 }

@@ -386,42 +386,43 @@ static void refuses_what_cannot_be_rolled_out(void **state)
 
 /* ---- groups: memory and SQL ---- */
 
+static const char *const expressions[] = {"product = thermo",
+                                          "product != thermo",
+                                          "version < 1.1",
+                                          "version >= 1.0.0",
+                                          "version != 1.0",
+                                          "id ~ \"SN-00000?\"",
+                                          "id !~ *3",
+                                          "room = lab",
+                                          "room != lab",
+                                          "room ~ L*",
+                                          "room !~ l?b",
+                                          "floor > 2",
+                                          "floor <= -1",
+                                          "floor != 3",
+                                          "floor = 3",
+                                          "not (room = lab or floor > 0) and id ~ *",
+                                          "state = idle",
+                                          "state != idle",
+                                          "blocked = yes or floor >= 7",
+                                          "room ~ \"100%\"",
+                                          "room ~ \"a_b\"",
+                                          "not room ~ *",
+                                          "room = lab and not floor < 5 or version = 1.0.0 and id = sn-000004"};
+static const char *const rooms[] = {"lab",
+                                    "Lab",
+                                    "100%",
+                                    "1000",
+                                    "a_b",
+                                    "axb",
+                                    "l\xc3\xa9"
+                                    "b",
+                                    NULL};
+
 static void expressions_mean_the_same_in_memory_and_in_sql(void **state)
 {
   struct world *world = *state;
   struct testserver *server = &world->server;
-  static const char *const texts[] = {"product = thermo",
-                                      "product != thermo",
-                                      "version < 1.1",
-                                      "version >= 1.0.0",
-                                      "version != 1.0",
-                                      "id ~ \"SN-00000?\"",
-                                      "id !~ *3",
-                                      "room = lab",
-                                      "room != lab",
-                                      "room ~ L*",
-                                      "room !~ l?b",
-                                      "floor > 2",
-                                      "floor <= -1",
-                                      "floor != 3",
-                                      "floor = 3",
-                                      "not (room = lab or floor > 0) and id ~ *",
-                                      "state = idle",
-                                      "state != idle",
-                                      "blocked = yes or floor >= 7",
-                                      "room ~ \"100%\"",
-                                      "room ~ \"a_b\"",
-                                      "not room ~ *",
-                                      "room = lab and not floor < 5 or version = 1.0.0 and id = sn-000004"};
-  static const char *const rooms[] = {"lab",
-                                      "Lab",
-                                      "100%",
-                                      "1000",
-                                      "a_b",
-                                      "axb",
-                                      "l\xc3\xa9"
-                                      "b",
-                                      NULL};
   fleet_new(world, 40);
   for (size_t i = 0; i < world->count; i++) {
     struct hf_act act = testserver_act(server);
@@ -441,11 +442,11 @@ static void expressions_mean_the_same_in_memory_and_in_sql(void **state)
     testserver_commit(server);
   }
   struct hf_version version = {.major = 1};
-  for (size_t t = 0; t < sizeof texts / sizeof *texts; t++) {
+  for (size_t t = 0; t < sizeof expressions / sizeof *expressions; t++) {
     struct hf_query query;
     uint64_t inside = 0;
     uint64_t count = 0;
-    assert_int_equal(hf_query_parse(&query, hf_bytes_text(texts[t]), NULL), HF_OK);
+    assert_int_equal(hf_query_parse(&query, hf_bytes_text(expressions[t]), NULL), HF_OK);
     for (size_t i = 0; i < world->count; i++) {
       char floor[8];
       struct hf_query_attribute attribute[2];
@@ -465,10 +466,11 @@ static void expressions_mean_the_same_in_memory_and_in_sql(void **state)
       inside += hf_query_match(&query, &device) ? 1 : 0;
     }
     struct hf_device_filter filter = hf_device_filter_init();
-    filter.group = hf_bytes_text(texts[t]);
+    filter.group = hf_bytes_text(expressions[t]);
     assert_int_equal(hf_device_count(&count, server->engine->db, &filter, NULL), HF_OK);
     if (count != inside) {
-      fail_msg("%s: %llu in memory, %llu in SQL", texts[t], (unsigned long long)inside, (unsigned long long)count);
+      fail_msg("%s: %llu in memory, %llu in SQL", expressions[t], (unsigned long long)inside,
+               (unsigned long long)count);
     }
   }
 }

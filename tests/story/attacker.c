@@ -57,7 +57,10 @@ static struct hf_key *steal_key(const char *name)
   return key;
 }
 
-static enum hf_err sign(void *ctx, struct hf_buf *sig, struct hf_bytes message) { return hf_key_sign(sig, ctx, message); }
+static enum hf_err sign(void *ctx, struct hf_buf *sig, struct hf_bytes message)
+{
+  return hf_key_sign(sig, ctx, message);
+}
 
 /* A whole signed file around `body`, in `out`. */
 static struct hf_bytes sign_file(uint8_t out[FILE_MAX], struct hf_bytes body)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Writes seeds for the fuzz targets of this layer: real metadata, images and check-ins with keys made on the spot, so
  * that no private key is in the tree. Usage: wire_seeds CORPUS-FOLDER; the files are committed. */
+#include "testimage.h"
 #include "testrepo.h"
 
 #include "hf/wire/checkin.h"
@@ -45,19 +46,8 @@ static void image_seed(enum hf_key_type type, const char *name, const struct hf_
 
 static void image_seeds(void)
 {
-  struct hf_image_build full = {
-      .version = {1, 2, 3, 4},
-      .header_len = 64,
-      .has_counter = true,
-      .counter = 9,
-      .product = HF_LIT("thermostat"),
-      .component = HF_LIT("main"),
-      .sbom = HF_LIT("0123456789abcdef0123456789abcdef"),
-      .hardware = {HF_LIT("thermo-a"), HF_LIT("Thermo_B.2")},
-      .hardware_count = 2,
-      .dependency = {{.image = 1, .version = {2, 0, 0, 0}}},
-      .dependency_count = 1,
-  };
+  struct hf_image_build full = testimage_build();
+  full.sbom = HF_LIT("0123456789abcdef0123456789abcdef");
   struct hf_image_build plain = {.version = {1, 0, 0, 0}};
   image_seed(HF_KEY_P256, "p256-full", &full);
   image_seed(HF_KEY_P256, "p256-plain", &plain);

@@ -17,6 +17,7 @@
 #include "hf/crypto/key.h"
 #include "hf/wire/image.h"
 #include "hf/wire/pubkey.h"
+#include "testimage.h"
 
 /* ---- an image made by hand ---- */
 
@@ -648,29 +649,13 @@ static enum hf_err openssl_sign(void *ctx, struct hf_buf *sig, const uint8_t dig
   return HF_OK;
 }
 
-static struct hf_image_build good_build(void)
-{
-  return (struct hf_image_build){
-      .version = {1, 2, 3, 4},
-      .header_len = 64,
-      .has_counter = true,
-      .counter = 9,
-      .product = HF_LIT("thermostat"),
-      .component = HF_LIT("main"),
-      .hardware = {HF_LIT("thermo-a"), HF_LIT("Thermo_B.2")},
-      .hardware_count = 2,
-      .dependency = {{.image = 1, .version = {2, 0, 0, 0}}},
-      .dependency_count = 1,
-  };
-}
-
 static void what_it_signs_any_reader_can_check(void **state)
 {
   (void)state;
   static uint8_t room[sizeof payload + HF_IMAGE_OVERHEAD_MAX];
   struct key_signer ctx = {.key = p256.key};
   struct hf_image_signer signer = {.pub = p256.pub, .sign = openssl_sign, .ctx = &ctx};
-  struct hf_image_build build = good_build();
+  struct hf_image_build build = testimage_build();
   struct hf_buf out = hf_buf_init(room, sizeof room);
   assert_int_equal(hf_image_sign(&out, &build, hf_bytes_init(payload, sizeof payload), &signer), HF_OK);
 
@@ -701,7 +686,7 @@ static void what_it_signs_verifies_and_reads_back(void **state)
   static uint8_t room[sizeof payload + HF_IMAGE_OVERHEAD_MAX];
   struct key_signer ctx = {.key = ed25519.key};
   struct hf_image_signer signer = {.pub = ed25519.pub, .sign = openssl_sign, .ctx = &ctx};
-  struct hf_image_build build = good_build();
+  struct hf_image_build build = testimage_build();
   struct hf_buf out = hf_buf_init(room, sizeof room);
   struct hf_image_info info;
   struct hf_image_policy policy = {.hardware = HF_LIT("Thermo_B.2"), .counter_min = 9};
@@ -720,7 +705,7 @@ static void refuses_to_sign_what_would_not_verify(void **state)
   struct hf_image_signer signer = {.pub = p256.pub, .sign = openssl_sign, .ctx = &ctx};
   struct hf_bytes bytes = hf_bytes_init(payload, sizeof payload);
   for (int i = 0; i < 8; i++) {
-    struct hf_image_build build = good_build();
+    struct hf_image_build build = testimage_build();
     struct hf_buf out = hf_buf_init(room, sizeof room);
     switch (i) {
       case 0: build.product = HF_LIT("Upper"); break;
@@ -734,7 +719,7 @@ static void refuses_to_sign_what_would_not_verify(void **state)
     }
     assert_int_equal(hf_image_sign(&out, &build, bytes, &signer), HF_E_INPUT);
   }
-  struct hf_image_build build = good_build();
+  struct hf_image_build build = testimage_build();
   struct hf_buf out = hf_buf_init(room, sizeof room);
   assert_int_equal(hf_image_sign(&out, &build, hf_bytes_init(payload, 0), &signer), HF_E_INPUT);
 }
@@ -745,7 +730,7 @@ static void says_when_the_private_key_is_not_the_named_one(void **state)
   static uint8_t room[sizeof payload + HF_IMAGE_OVERHEAD_MAX];
   struct key_signer ctx = {.key = thief.key};
   struct hf_image_signer signer = {.pub = p256.pub, .sign = openssl_sign, .ctx = &ctx};
-  struct hf_image_build build = good_build();
+  struct hf_image_build build = testimage_build();
   struct hf_buf out = hf_buf_init(room, sizeof room);
   struct hf_bytes bytes = hf_bytes_init(payload, sizeof payload);
   assert_int_equal(hf_image_sign(&out, &build, bytes, &signer), HF_E_CRYPTO);
@@ -760,7 +745,7 @@ static void says_when_the_buffer_is_too_small_at_every_size(void **state)
   static uint8_t room[sizeof payload + HF_IMAGE_OVERHEAD_MAX];
   struct key_signer ctx = {.key = ed25519.key}; /* signature of one length */
   struct hf_image_signer signer = {.pub = ed25519.pub, .sign = openssl_sign, .ctx = &ctx};
-  struct hf_image_build build = good_build();
+  struct hf_image_build build = testimage_build();
   struct hf_bytes bytes = hf_bytes_init(payload, sizeof payload);
   struct hf_buf out = hf_buf_init(room, sizeof room);
   assert_int_equal(hf_image_sign(&out, &build, bytes, &signer), HF_OK);
