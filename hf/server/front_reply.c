@@ -98,7 +98,7 @@ static void begin_reply(struct hf_conn *conn, const struct hf_conn_reply *reply,
   conn->status = reply->status;
   conn->sent = 0;
   if (!compose(conn, reply, length, room)) {
-    hf_conn_close(conn);
+    conn->dead = true; /* no memory: hf_conn_run, which every caller calls next, closes it */
     return;
   }
   conn->state = HF_CONN_SEND;

@@ -151,14 +151,14 @@ static size_t msg_room(const struct hf_msg *msg)
     case HF_MSG_DIRECTOR: return msg->ask.body.len + MSG_OVERHEAD;
     case HF_MSG_API: {
       size_t len = msg->api.path.len + msg->api.query.len + msg->api.body.len;
-      return len + 8 * 512 + MSG_OVERHEAD; /* each other member at most 512 (msg.c) */
+      return len + (size_t)8 * 512 + MSG_OVERHEAD; /* each other member at most 512 (msg.c) */
     }
     case HF_MSG_ANSWER:
     case HF_MSG_VAULT_REPLY: return msg->answer.body.len + MSG_OVERHEAD;
     case HF_MSG_API_REPLY: return msg->reply.body.len + 1024 + MSG_OVERHEAD;
     case HF_MSG_VAULT_SIGN: return msg->sign.canonical.len + MSG_OVERHEAD;
     case HF_MSG_POST: return msg->post.json.len + MSG_OVERHEAD;
-    default: return 2 * MSG_OVERHEAD;
+    default: return (size_t)2 * MSG_OVERHEAD;
   }
 }
 

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <time.h>
@@ -24,6 +25,10 @@ static struct response response;
 static int set_up(void **state)
 {
   (void)state;
+  struct rlimit files;
+  assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
+  files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192; /* the default of 1,024 is less than this test holds */
+  assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
   world_open(&world);
   world_start(&world, NULL);
   int status = world_api(&world, &response, "POST", "/api/v1/products",
