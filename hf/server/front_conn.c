@@ -259,6 +259,9 @@ void hf_conn_close(struct hf_conn *conn)
   leave_handshake(conn);
   drop_request(conn);
   watch(conn, false, false);
+  if (event_initialized(&conn->read_event)) {
+    (void)event_del(&conn->read_event); /* it may be active without being watched: hf_conn_run */
+  }
   if (conn->ssl != NULL) {
     /* close_notify once, without waiting for the other side's: what was sent is then known to be whole. */
     if (conn->state != HF_CONN_HANDSHAKE) {
