@@ -19,7 +19,7 @@ int simdevice_image_in(const struct simdevice *device, uint8_t slot)
   const uint8_t *at = device->flash.at + device->layout.slot[slot].start;
   for (int i = 0; i < device->repo->count; i++) {
     struct hf_bytes file = device->repo->images[i].file;
-    if (file.len <= SIMDEVICE_SLOT && memcmp(at, file.at, file.len) == 0) {
+    if (file.len <= (size_t)SIMDEVICE_SLOT && memcmp(at, file.at, file.len) == 0) {
       return i;
     }
   }

@@ -50,7 +50,7 @@ static struct hf_pubkey public_of(const struct hf_key *key)
 
 static struct hf_bytes sign_file(struct simrepo *repo, struct hf_bytes body, struct hf_key *key)
 {
-  uint8_t *room = malloc(2 * FILE_CAP);
+  uint8_t *room = malloc((size_t)2 * FILE_CAP);
   if (room == NULL) {
     exit(1);
   }
@@ -227,7 +227,7 @@ static void serve_image(struct simworld *world, const struct simrepo_image *imag
 
 void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now)
 {
-  uint8_t *room = malloc(2 * FILE_CAP);
+  uint8_t *room = malloc((size_t)2 * FILE_CAP);
   if (room == NULL) {
     exit(1);
   }
@@ -274,11 +274,11 @@ void simrepo_order(struct simrepo *repo, struct simworld *world, int image, cons
   }
   repo->director_version++;
   struct hf_buf body = hf_buf_init(room, sizeof room);
-  must(hf_tufwrite_put_director(&body, repo->director_version, now + 7 * DAY, id, &entry,
+  must(hf_tufwrite_put_director(&body, repo->director_version, now + (int64_t)7 * DAY, id, &entry,
                                 image == SIMREPO_NOTHING ? 0 : 1),
        "director targets");
   struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director);
-  const struct online_files files = {"/director/", repo->director, repo->director_version, now + 7 * DAY};
+  const struct online_files files = {"/director/", repo->director, repo->director_version, now + (int64_t)7 * DAY};
   serve_online(repo, world, &files, targets);
 }
 
