@@ -15,7 +15,7 @@
 #include "hf/wire/tufclient.h"
 
 /** Lives of what the server signs itself, and how long before its end it signs anew. Seconds. */
-#define HF_REPO_SNAPSHOT_LIFE_S (7 * 86400)
+#define HF_REPO_SNAPSHOT_LIFE_S (INT64_C(7) * 86400)
 #define HF_REPO_TIMESTAMP_LIFE_S 86400
 /** A timestamp is signed anew when less than half its life is left. */
 #define HF_REPO_RENEW_PART 2
