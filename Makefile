@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 # A thin front; the build is CMake (CMakePresets.json).
 DEVICES ?= 200
+PEOPLE ?= 127.0.0.1:8080
+FLEET ?= 127.0.0.1:8443
 JOBS ?= $(shell nproc)
 
 .PHONY: help demo test release fuzz cov tidy analyze footprint bench sweep clean
@@ -8,10 +10,10 @@ JOBS ?= $(shell nproc)
 help: ## what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
-demo: ## a server and DEVICES=200 devices on this machine; open the printed address
+demo: ## a server and DEVICES=200 devices on this machine (PEOPLE=, FLEET=: other addresses)
 	@tools/install-deps build demo
 	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) --target demo-programs
-	@tools/demo --devices $(DEVICES)
+	@tools/demo --devices $(DEVICES) --people $(PEOPLE) --fleet $(FLEET)
 
 test: ## everything that is tested, with sanitizers
 	@tools/install-deps build demo test

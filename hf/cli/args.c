@@ -60,7 +60,7 @@ static enum hf_err refuse_option(const struct hf_command *command, const char *g
   hf_format(name, sizeof name, "%.*s", (int)(len > WORD_MAX ? WORD_MAX : len), given);
   for (size_t i = 0; i < command->option_count; i++) {
     unsigned distance = hf_word_distance(name, command->options[i].name);
-    if (distance < best && distance < strlen(command->options[i].name)) {
+    if (distance < best && distance <= strlen(command->options[i].name) / 2) {
       best = distance;
       nearest = command->options[i].name;
     }

@@ -33,7 +33,7 @@ static const char *nearest(const char *word, const char *group)
   for (size_t i = 0; i < count; i++) {
     const char *candidate = group == NULL ? table[i].group : table[i].verb;
     unsigned distance = hf_word_distance(word, candidate);
-    if ((group == NULL || strcmp(group, table[i].group) == 0) && distance < best && distance < strlen(candidate)) {
+    if ((group == NULL || strcmp(group, table[i].group) == 0) && distance < best && distance <= strlen(candidate) / 2) {
       best = distance;
       found = candidate;
     }

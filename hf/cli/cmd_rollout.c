@@ -62,15 +62,25 @@ static const char *deadline_get(const struct hf_call *call, enum hf_err *err)
   return hf_say("%.*s", (int)text.len, (const char *)room);
 }
 
+static bool is_count(const char *text, const char *count) { return text != NULL && strcmp(text, count) == 0; }
+
+static const char *plural(const char *count) { return is_count(count, "1") ? "" : "s"; }
+
 static void print_started(const json_t *rollout)
 {
-  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s: %s devices in %s waves.", hf_member(rollout, "id"),
+  const char *devices = hf_member(rollout, "devices");
+  const char *waves = hf_member(rollout, "waves");
+  bool nobody = is_count(devices, "0");
+  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s: %s device%s in %s wave%s.", hf_member(rollout, "id"),
                                 hf_member(rollout, "product"), hf_member(rollout, "version"),
-                                hf_member(rollout, "state"), hf_member(rollout, "devices"),
-                                hf_member(rollout, "waves")));
+                                hf_member(rollout, "state"), devices, plural(devices), waves, plural(waves)));
   fputs("\nFollow it: holdfast rollout show ", stdout);
   hf_print_clean(stdout, hf_member(rollout, "id"));
   puts(" --watch");
+  if (nobody) {
+    hf_note("note: no device can take it now: none is known that runs another version within --from, on this hardware, "
+            "with no higher security counter; one that comes later is offered it");
+  }
 }
 
 int hf_cmd_rollout_start(const struct hf_call *call)

@@ -243,6 +243,31 @@ static int run_status(int argc, char **argv)
 
 /* ---- requests to the running device ---- */
 
+static void print_refusal(struct hf_bytes line)
+{
+  static const struct {
+    const char *name;
+    const char *what;
+    const char *todo;
+  } words[] = {
+      {"HF_E_STATE", "the release is being installed already, or the device does not know the time",
+       "see `holdfast-agent status DIR`; the next release can be put off"},
+      {"HF_E_INPUT", "the name or the value does not have the right form",
+       "give a name of 1-32 of a-z 0-9 . _ - and a value of at most 64 bytes of plain text"},
+      {"HF_E_FULL", "too many requests or attributes at one time", "try again later, or remove an attribute"},
+  };
+  const char *what = "the device refuses";
+  const char *todo = "see what it prints";
+  for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+    size_t len = strlen(words[i].name);
+    if (line.len >= len && memcmp(line.at, words[i].name, len) == 0) {
+      what = words[i].what;
+      todo = words[i].todo;
+    }
+  }
+  (void)fprintf(stderr, "%s: %s\n  to do: %s\n", PROGRAM, what, todo);
+}
+
 static int print_answer(struct hf_bytes line)
 {
   bool good = line.len >= 6 && memcmp(line.at, "HF_OK ", 6) == 0;
@@ -251,10 +276,7 @@ static int print_answer(struct hf_bytes line)
     (void)printf("%.*s\n", (int)(line.len - skip), (const char *)line.at + skip);
   }
   if (!good) {
-    (void)fprintf(stderr,
-                  "%s: the device refuses: %.*s\n  to do: HF_E_STATE: it is being installed already, or the device does "
-                  "not know the time; HF_E_INPUT: name or value too long; HF_E_FULL: too many at one time\n",
-                  PROGRAM, (int)line.len, (const char *)line.at);
+    print_refusal(line);
   }
   return good ? EXIT_DONE : EXIT_FAILED;
 }
@@ -273,8 +295,12 @@ static int ask(const char *path, const struct hf_requests_item *item)
   }
   enum hf_err err = hf_requests_put(id, folder, item);
   if (err != HF_OK) {
-    hf_trouble_put(&trouble, path, "use plain text of moderate length; start the device if many requests wait",
-                   "the request was not taken (%s)", hf_err_name(err));
+    bool form = err == HF_E_INPUT;
+    hf_trouble_put(&trouble, path,
+                   form ? "give a name of 1-32 of a-z 0-9 . _ - and a value of at most 64 bytes of plain text"
+                        : "start the device if many requests wait; see that its folder can be written",
+                   "%s (%s)", form ? "the name or the value does not have the right form" : "the request was not taken",
+                   hf_err_name(err));
     (void)close(folder);
     return tell(&trouble);
   }

@@ -300,8 +300,8 @@ static void print_people(const struct status *status)
                  hf_rule_words(status->progress.rule)->todo);
   }
   (void)printf("\n");
-  (void)printf("last reset   %s (%u since power-on, %u bad in a row)\n", hf_words_reset(status->retained.reset),
-               status->retained.resets, status->retained.streak);
+  (void)printf("last reset   %s (%u since power-on, %u in a row after a crash or a short run)\n",
+               hf_words_reset(status->retained.reset), status->retained.resets, status->retained.streak);
   (void)printf("events       %u not yet acknowledged by the server\n", status->pending);
   if (status->ends != 0) {
     (void)printf("certificate  until %s, key in a file\n", time_text(when, status->ends));

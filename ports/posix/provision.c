@@ -168,8 +168,10 @@ static enum hf_err write_request(int folder, const char *path, struct hf_trouble
   good = good && fputs(tail, file) >= 0;
   good = file != NULL && fclose(file) == 0 && good;
   if (!good) {
-    hf_trouble_put(trouble, path, "name a file that can be written", "cannot write the certification request: %s",
-                   strerror(errno));
+    hf_trouble_put(
+        trouble, path,
+        "the device is made; ask again with `holdfast-agent provision DIR --csr FILE`, in a folder that exists",
+        "cannot write the certification request: %s", strerror(errno));
     return HF_E_IO;
   }
   return HF_OK;
