@@ -87,7 +87,7 @@ HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_upd
  *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
 HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
 
-/** The user asks to install later (device API), at any time: an update that is offered already, or the next one that is.
+/** The user asks to install later (device API), at any time: an update that is offered already, or the next one.
  * Downloading goes on; staging waits.
  * @param granted  fills: what was granted, bounded by the setup, from the first offer on, and by the server's deadline;
  *                 may be NULL

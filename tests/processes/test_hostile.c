@@ -27,7 +27,8 @@ static int set_up(void **state)
   (void)state;
   struct rlimit files;
   assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
-  files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192; /* the default of 1,024 is less than this test holds */
+  /* The default of 1,024 is less than this test holds. */
+  files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192;
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
   world_open(&world);
   world_start(&world, NULL);
