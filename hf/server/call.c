@@ -14,17 +14,6 @@
 #define BODY_DEPTH_MAX 16
 #define PATH_PARTS_MAX 4
 
-static int hex_value(uint8_t c)
-{
-  if (c >= '0' && c <= '9') {
-    return c - '0';
-  }
-  if (c >= 'a' && c <= 'f') {
-    return c - 'a' + 10;
-  }
-  return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Percent-decode (RFC 3986 section 2.1) into the call's room; in a query '+' is a blank, as forms write it. The text
  * ends with NUL for the pattern checks, so it may not hold one. */
 static enum hf_err decode(struct hf_call *call, struct hf_bytes *text, struct hf_bytes raw, bool query)
@@ -33,12 +22,9 @@ static enum hf_err decode(struct hf_call *call, struct hf_bytes *text, struct hf
   for (size_t i = 0; i < raw.len; i++) {
     uint8_t c = raw.at[i];
     if (c == '%') {
-      int high = i + 2 < raw.len ? hex_value(raw.at[i + 1]) : -1;
-      int low = i + 2 < raw.len ? hex_value(raw.at[i + 2]) : -1;
-      if (high < 0 || low < 0) {
+      if (i + 2 >= raw.len || hf_hex_parse(&c, 1, hf_bytes_init(raw.at + i + 1, 2)) != HF_OK) {
         return HF_E_INPUT;
       }
-      c = (uint8_t)(high << 4 | low);
       i += 2;
     } else if (c == '+' && query) {
       c = ' ';
