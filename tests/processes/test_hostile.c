@@ -16,67 +16,17 @@
 #include <unistd.h>
 
 #include "hf/wire/checkin.h"
-#include "world.h"
-
-static struct world world;
-static struct device lamp;
-static struct response response;
+#include "lampworld.h"
 
 static int set_up(void **state)
 {
-  (void)state;
   struct rlimit files;
   assert_int_equal(getrlimit(RLIMIT_NOFILE, &files), 0);
   /* The default of 1,024 is less than this test holds. */
   files.rlim_cur = files.rlim_max < 8192 ? files.rlim_max : 8192;
   assert_int_equal(setrlimit(RLIMIT_NOFILE, &files), 0);
-  world_open(&world);
-  world_start(&world, NULL);
-  int status = world_api(&world, &response, "POST", "/api/v1/products",
-                         "{\"name\":\"lamp\",\"title\":\"Lamp\",\"hardware\":[\"lamp-a\"]}");
-  if (status != 201) {
-    fail_msg("product: %d %.*s", status, (int)response.body_len, (const char *)response.body);
-  }
-  device_open(&lamp, "lamp-1");
-  device_enrol(&lamp, &world);
-  return 0;
+  return lamp_set_up(state);
 }
-
-static int tear_down(void **state)
-{
-  (void)state;
-  device_close(&lamp);
-  int status = world_stop(&world);
-  char errors[16384];
-  world_errors(&world, errors, sizeof errors);
-  world_close(&world);
-  if (status != 0 || strstr(errors, "was ended by") != NULL) {
-    (void)fprintf(stderr, "%s\n", errors);
-    return 1;
-  }
-  return 0;
-}
-
-static int ask_device(const struct device *device, const char *method, const char *path, const char *fields,
-                      struct hf_bytes body)
-{
-  struct client client;
-  client_open(&client, &world, device);
-  int status = client_ask(&client, &response, method, path, fields, body);
-  client_close(&client);
-  return status;
-}
-
-static int ask_people(const char *method, const char *path, const char *fields, struct hf_bytes body)
-{
-  struct client client;
-  client_people(&client, &world);
-  int status = client_ask(&client, &response, method, path, fields, body);
-  client_close(&client);
-  return status;
-}
-
-static const struct hf_bytes nothing;
 
 /* ---- hostile clients ---- */
 
@@ -243,5 +193,5 @@ int main(void)
       cmocka_unit_test(rubbish_instead_of_tls_is_dropped),
       cmocka_unit_test(unfinished_handshakes_and_slow_senders_do_not_stop_the_service),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, set_up, lamp_tear_down);
 }

@@ -20,68 +20,13 @@
 #include "hf/codec/text.h"
 #include "hf/crypto/crypto.h"
 #include "hf/wire/checkin.h"
-#include "world.h"
-
-static struct world world;
-static struct device lamp;
-static struct response response;
-
-static int set_up(void **state)
-{
-  (void)state;
-  world_open(&world);
-  world_start(&world, NULL);
-  int status = world_api(&world, &response, "POST", "/api/v1/products",
-                         "{\"name\":\"lamp\",\"title\":\"Lamp\",\"hardware\":[\"lamp-a\"]}");
-  if (status != 201) {
-    fail_msg("product: %d %.*s", status, (int)response.body_len, (const char *)response.body);
-  }
-  device_open(&lamp, "lamp-1");
-  device_enrol(&lamp, &world);
-  return 0;
-}
-
-static int tear_down(void **state)
-{
-  (void)state;
-  device_close(&lamp);
-  int status = world_stop(&world);
-  char errors[16384];
-  world_errors(&world, errors, sizeof errors);
-  world_close(&world);
-  if (status != 0 || strstr(errors, "was ended by") != NULL) {
-    (void)fprintf(stderr, "%s\n", errors);
-    return 1;
-  }
-  return 0;
-}
+#include "lampworld.h"
 
 static bool says(const char *words)
 {
   response.body[response.body_len < sizeof response.body ? response.body_len : sizeof response.body - 1] = 0;
   return strstr((const char *)response.body, words) != NULL;
 }
-
-static int ask_device(const struct device *device, const char *method, const char *path, const char *fields,
-                      struct hf_bytes body)
-{
-  struct client client;
-  client_open(&client, &world, device);
-  int status = client_ask(&client, &response, method, path, fields, body);
-  client_close(&client);
-  return status;
-}
-
-static int ask_people(const char *method, const char *path, const char *fields, struct hf_bytes body)
-{
-  struct client client;
-  client_people(&client, &world);
-  int status = client_ask(&client, &response, method, path, fields, body);
-  client_close(&client);
-  return status;
-}
-
-static const struct hf_bytes nothing;
 
 /* ---- check-in ---- */
 
@@ -721,5 +666,5 @@ int main(void)
       cmocka_unit_test(a_client_that_expects_100_continue_gets_it),
       cmocka_unit_test(a_long_poll_answers_when_something_changes),
   };
-  return cmocka_run_group_tests(tests, set_up, tear_down);
+  return cmocka_run_group_tests(tests, lamp_set_up, lamp_tear_down);
 }
