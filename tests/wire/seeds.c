@@ -6,6 +6,7 @@
 
 #include "hf/wire/checkin.h"
 #include "hf/wire/image.h"
+#include "hf/wire/keyset.h"
 
 static const char *folder;
 
@@ -52,6 +53,28 @@ static void image_seeds(void)
   image_seed(HF_KEY_P256, "p256-full", &full);
   image_seed(HF_KEY_P256, "p256-plain", &plain);
   image_seed(HF_KEY_ED25519, "ed25519-full", &full);
+}
+
+static void keyset_seed(void)
+{
+  uint8_t room[HF_P256_PUBLIC_LEN + HF_KEYSET_MAX];
+  uint8_t unsigned_room[HF_KEYSET_MAX];
+  struct hf_key *key;
+  struct hf_image_signer signer = {.sign = sign_digest};
+  struct hf_keyset set = {.version = 3, .product_len = 4, .product = "lamp", .count = 2, .revoked = 1};
+  struct hf_buf plain = hf_buf_init(unsigned_room, sizeof unsigned_room);
+  assert_int_equal(hf_key_new(&key, HF_KEY_P256), HF_OK);
+  assert_int_equal(hf_key_public(&signer.pub, key), HF_OK);
+  signer.ctx = key;
+  set.key[0] = signer.pub;
+  set.key[1] = (struct hf_pubkey){.type = HF_KEY_ED25519, .len = HF_ED25519_PUBLIC_LEN};
+  assert_int_equal(hf_keyset_encode(&plain, &set), HF_OK);
+  assert_int_equal(hf_keyset_parse(&set, hf_buf_bytes(&plain), NULL), HF_OK);
+  memcpy(room, signer.pub.at, HF_P256_PUBLIC_LEN);
+  struct hf_buf out = hf_buf_init(room + HF_P256_PUBLIC_LEN, HF_KEYSET_MAX);
+  assert_int_equal(hf_keyset_sign(&out, &set, &signer), HF_OK);
+  write_seed("keyset", "two-keys", hf_bytes_init(room, HF_P256_PUBLIC_LEN + out.len));
+  hf_key_free(key);
 }
 
 /* ---- metadata ---- */
@@ -210,6 +233,7 @@ int main(int argc, char **argv)
   }
   folder = argv[1];
   image_seeds();
+  keyset_seed();
   metadata_seeds();
   checkin_seeds();
   return 0;
