@@ -179,8 +179,10 @@ static void put_image_public(struct making *making)
 static void put_ca(struct making *making, struct hf_buf *pem, enum key_role role, const char *name, int64_t end)
 {
   struct hf_pki_validity validity = {making->to->now - DAY, end};
+  const char *organisation = making->to->workspace.organisation;
   if (making->err == HF_OK) {
-    fail(making, hf_pki_put_ca(pem, making->key[role], making->to->workspace.organisation, name, validity));
+    fail(making, role == FACTORY_CA ? hf_pki_put_factory_ca(pem, making->key[role], organisation, name, validity)
+                                    : hf_pki_put_ca(pem, making->key[role], organisation, name, validity));
   }
 }
 

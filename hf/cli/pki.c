@@ -108,27 +108,40 @@ static X509 *begin(struct hf_pki_validity validity)
 
 /* ---- CA ---- */
 
-static bool ca_fill(X509 *ca, const struct hf_key *key, const char *organisation, const char *name)
+static bool ca_fill(X509 *ca, const struct hf_key *key, const char *organisation, const char *name, bool stations)
 {
   X509_NAME *subject = X509_get_subject_name(ca);
   return name_put(subject, NID_organizationName, organisation) && name_put(subject, NID_commonName, name) &&
          X509_set_issuer_name(ca, subject) == 1 && X509_set_pubkey(ca, hf_key_native(key)) == 1 &&
-         extension_put(ca, ca, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+         extension_put(ca, ca, NID_basic_constraints,
+                       stations ? "critical,CA:TRUE,pathlen:1" : "critical,CA:TRUE,pathlen:0") &&
          extension_put(ca, ca, NID_key_usage, "critical,keyCertSign,cRLSign") &&
          extension_put(ca, ca, NID_subject_key_identifier, "hash") && sign(ca, key);
 }
 
-enum hf_err hf_pki_put_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation, const char *name,
-                          struct hf_pki_validity validity)
+static enum hf_err put_ca(struct hf_buf *pem, const struct hf_key *key, const char *const names[2],
+                          struct hf_pki_validity validity, bool stations)
 {
   X509 *ca = begin(validity);
   enum hf_err err = HF_E_CRYPTO;
-  if (ca != NULL && ca_fill(ca, key, organisation, name)) {
+  if (ca != NULL && ca_fill(ca, key, names[0], names[1], stations)) {
     err = put_pem(pem, ca);
   }
   X509_free(ca);
   ERR_clear_error();
   return err;
+}
+
+enum hf_err hf_pki_put_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation, const char *name,
+                          struct hf_pki_validity validity)
+{
+  return put_ca(pem, key, (const char *const[2]){organisation, name}, validity, false);
+}
+
+enum hf_err hf_pki_put_factory_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation,
+                                  const char *name, struct hf_pki_validity validity)
+{
+  return put_ca(pem, key, (const char *const[2]){organisation, name}, validity, true);
 }
 
 /* ---- server ---- */

@@ -32,6 +32,9 @@ struct hf_pki_validity {
  */
 HF_MUST enum hf_err hf_pki_put_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation,
                                   const char *name, struct hf_pki_validity validity);
+/** The same for the factory CA, below which each factory order has a CA of its station: path length 1. */
+HF_MUST enum hf_err hf_pki_put_factory_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation,
+                                          const char *name, struct hf_pki_validity validity);
 /** Append a server certificate, PEM: SAN of `names` (DNS names and IP addresses), serverAuth. `names` ends with NULL.
  * HF_E_INPUT: a name is neither. */
 HF_MUST enum hf_err hf_pki_put_server(struct hf_buf *pem, const struct hf_key *key, const char *const *names,

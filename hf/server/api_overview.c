@@ -227,6 +227,7 @@ static void put_settings(struct hf_call *call, const struct hf_settings *setting
   hf_reply_put_int(out, "postpone_max_s", settings->postpone_max_s);
   hf_reply_put_int(out, "security_deadline_s", settings->security_deadline_s);
   hf_reply_put_int(out, "certificate_life_s", settings->certificate_life_s);
+  hf_reply_put_int(out, "factory_listed_only", settings->factory_listed_only);
   hf_reply_put_text_or_null(out, "webhook", hf_bytes_text(settings->webhook));
   hf_buf_put_text(out, "}");
 }
@@ -256,6 +257,7 @@ void hf_api_settings_put(struct hf_call *call)
     settings.postpone_max_s = hf_call_int(call, "postpone_max_s", settings.postpone_max_s);
     settings.security_deadline_s = hf_call_int(call, "security_deadline_s", settings.security_deadline_s);
     settings.certificate_life_s = hf_call_int(call, "certificate_life_s", settings.certificate_life_s);
+    settings.factory_listed_only = hf_call_int(call, "factory_listed_only", settings.factory_listed_only);
     if (webhook != NULL) {
       const char *url = json_string_value(webhook);
       (void)snprintf(settings.webhook, sizeof settings.webhook, "%s", url == NULL ? "" : url);

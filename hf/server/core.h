@@ -27,6 +27,7 @@ enum hf_pulse {
   HF_PULSE_GROUP,
   HF_PULSE_PRODUCT,
   HF_PULSE_AUDIT,
+  HF_PULSE_FACTORY,
   HF_PULSE_COUNT
 };
 
@@ -39,6 +40,7 @@ struct hf_settings {
   int64_t postpone_max_s;      /**< how long a user may put an update off: 7 days */
   int64_t security_deadline_s; /**< deadline of a security release when the rollout names none: 3 days */
   int64_t certificate_life_s;  /**< life of an operational certificate: 90 days */
+  int64_t factory_listed_only; /**< 1: a device in no batch record may not enrol; 0: it raises an alarm */
   char webhook[257];           /**< "" for none */
 };
 

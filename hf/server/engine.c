@@ -37,7 +37,8 @@ enum hf_err hf_engine_poison(struct hf_engine *engine, enum hf_err err)
 
 const char *hf_pulse_name(enum hf_pulse kind)
 {
-  static const char *const names[HF_PULSE_COUNT] = {"device", "rollout", "release", "group", "product", "audit"};
+  static const char *const names[HF_PULSE_COUNT] = {"device", "rollout", "release", "group", "product", "audit",
+                                                     "factory"};
   return names[kind];
 }
 

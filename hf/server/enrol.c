@@ -5,9 +5,11 @@
 
 #include "hf/codec/der.h"
 #include "hf/codec/text.h"
+#include "hf/server/alarms.h"
 #include "hf/server/auditlog.h"
 #include "hf/server/cache.h"
 #include "hf/server/devices.h"
+#include "hf/server/factory.h"
 #include "hf/wire/pubkey.h"
 
 /* A device whose clock is a little behind must not refuse its new certificate. */
@@ -110,7 +112,13 @@ static enum hf_err factory_check(struct enrolment *in, struct hf_why *why)
     return refuse(why, HF_RULE_ENROL_CERTIFICATE);
   }
   if (known->there && known->has_key && !hf_secret_equal(known->key_hash, in->key_hash, HF_SHA256_LEN)) {
-    return refuse(why, HF_RULE_ENROL_TAKEN);
+    enum hf_err raised = hf_alarm_raise(in->engine, HF_ALARM_SECOND_KEY, in->ask->device,
+                                        hf_bytes_text("refused: the device keeps the key it has"), in->now);
+    return raised == HF_OK ? refuse(why, HF_RULE_ENROL_TAKEN) : raised;
+  }
+  enum hf_err err = hf_factory_check(in->engine, in->ask, in->now, why);
+  if (err != HF_OK) {
+    return err;
   }
   hf_text_copy(in->product, sizeof in->product, in->ask->product);
   in->fresh = !known->there || !known->has_key;
@@ -271,6 +279,9 @@ static enum hf_err store(struct enrolment *in, struct hf_bytes certificate, int6
   }
   if (err == HF_OK && in->ask->peer == NULL) {
     err = token_use(in);
+  }
+  if (err == HF_OK) {
+    err = hf_factory_enrolled(in->engine, in->ask->device, in->now);
   }
   hf_cache_drop(in->engine->cache, in->ask->device);
   hf_engine_touch(in->engine, HF_PULSE_DEVICE);

@@ -114,7 +114,8 @@ static enum hf_err open_devices(struct hf_front_tls *tls, const struct hf_setup 
               SSL_CTX_set_tlsext_ticket_keys(tls->devices, ticket_key, sizeof ticket_key) == 1;
   hf_secret_wipe(ticket_key, sizeof ticket_key);
   SSL_CTX_set_verify(tls->devices, SSL_VERIFY_PEER, on_verify);
-  SSL_CTX_set_verify_depth(tls->devices, 1); /* a device certificate is issued by one of the two CAs itself */
+  /* An operational certificate is issued by a CA of ours itself, a factory certificate perhaps by a station's CA. */
+  SSL_CTX_set_verify_depth(tls->devices, 2);
   return good ? HF_OK : complain(HF_E_CRYPTO, "tls/device-ca.crt and tls/factory-ca.crt", "cannot be used");
 }
 
@@ -198,8 +199,8 @@ enum hf_err hf_front_tls_identity(struct hf_front_identity *identity, const stru
   char common[HF_DEVICE_ID_MAX + 1];
   unsigned digest_len = 0;
   bool operational = issued_by(cert, tls->device_ca);
-  identity->factory = issued_by(cert, tls->factory_ca);
-  if (SSL_get_verify_result(ssl) != X509_V_OK || operational == identity->factory ||
+  identity->factory = !operational; /* by the factory CA, or by a station's CA below it */
+  if (SSL_get_verify_result(ssl) != X509_V_OK ||
       !get_name(identity->device, sizeof identity->device, subject, NID_serialNumber) ||
       !hf_names_check_device(hf_bytes_text(identity->device)) ||
       X509_digest(cert, EVP_sha256(), identity->sha256, &digest_len) != 1 ||

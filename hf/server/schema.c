@@ -148,8 +148,36 @@ static const char *const version_1[] = {
     NULL,
 };
 
+/* Production and its alarms (docs/spec/factory.md). */
+static const char *const version_factory[] = {
+    /* kind: hf_alarm_name; one row while it is open, however often it is raised; device: '' when it is about none */
+    "CREATE TABLE alarm (n INTEGER PRIMARY KEY, kind TEXT NOT NULL, device TEXT NOT NULL, detail TEXT NOT NULL,"
+    " count BIGINT NOT NULL, raised BIGINT NOT NULL, last BIGINT NOT NULL, closed BIGINT NOT NULL DEFAULT 0,"
+    " closed_by TEXT NOT NULL DEFAULT '', reason TEXT NOT NULL DEFAULT '')",
+    "CREATE UNIQUE INDEX alarm_open ON alarm (kind, device) WHERE closed = 0",
+    "CREATE INDEX alarm_device ON alarm (device, n)",
+    /* record: SHA-256 of the batch record, NULL until one came */
+    "CREATE TABLE factory_order (id TEXT PRIMARY KEY, product TEXT NOT NULL, hardware TEXT NOT NULL,"
+    " serials TEXT NOT NULL, quota BIGINT NOT NULL, not_before BIGINT NOT NULL, not_after BIGINT NOT NULL,"
+    " station_key BLOB NOT NULL, digest BLOB NOT NULL, created BIGINT NOT NULL, created_by TEXT NOT NULL,"
+    " closed BIGINT NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', record BLOB, station TEXT NOT NULL DEFAULT '',"
+    " imported BIGINT NOT NULL DEFAULT 0, imported_by TEXT NOT NULL DEFAULT '', ended BIGINT NOT NULL DEFAULT 0,"
+    " issued BIGINT NOT NULL DEFAULT 0, passed BIGINT NOT NULL DEFAULT 0, failed BIGINT NOT NULL DEFAULT 0)"
+    " WITHOUT ROWID",
+    /* result: 0 none, 1 passed, 2 failed; debug, readout: enum hf_factory_lock; enrolled: when first, 0 never seen */
+    "CREATE TABLE factory_device (id TEXT PRIMARY KEY, ordr TEXT NOT NULL REFERENCES factory_order (id),"
+    " number BIGINT NOT NULL, cert BLOB NOT NULL, key_hash BLOB NOT NULL, serial TEXT NOT NULL, made BIGINT NOT NULL,"
+    " storage INTEGER NOT NULL, result INTEGER NOT NULL, reason TEXT NOT NULL, debug INTEGER NOT NULL,"
+    " readout INTEGER NOT NULL, boot_keys BLOB, version TEXT NOT NULL, image BLOB, operator TEXT NOT NULL,"
+    " tested BIGINT NOT NULL, enrolled BIGINT NOT NULL DEFAULT 0) WITHOUT ROWID",
+    "CREATE INDEX factory_device_order ON factory_device (ordr, number)",
+    "CREATE INDEX factory_device_key ON factory_device (key_hash)",
+    "CREATE INDEX factory_device_unseen ON factory_device (ordr) WHERE enrolled = 0",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
-static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1};
+static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

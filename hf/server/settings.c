@@ -20,6 +20,7 @@ static const struct number {
     {"postpone_max_s", offsetof(struct hf_settings, postpone_max_s), 7 * 86400, 0, 31622400},
     {"security_deadline_s", offsetof(struct hf_settings, security_deadline_s), 3 * 86400, 3600, 31622400},
     {"certificate_life_s", offsetof(struct hf_settings, certificate_life_s), 90 * 86400, 3600, 400 * 86400},
+    {"factory_listed_only", offsetof(struct hf_settings, factory_listed_only), 0, 0, 1},
 };
 #define NUMBER_COUNT (sizeof numbers / sizeof numbers[0])
 

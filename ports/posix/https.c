@@ -85,7 +85,8 @@ static CURLcode prepare_tls(CURL *curl, void *native, void *ctx)
   SSL_CTX_set_verify(tls, SSL_VERIFY_PEER, overlook_dates);
   const struct hf_identity_pair *pair = https->pair;
   if (pair != NULL &&
-      (SSL_CTX_use_certificate(tls, pair->cert) != 1 || SSL_CTX_use_PrivateKey(tls, hf_key_native(pair->key)) != 1)) {
+      (SSL_CTX_use_certificate(tls, pair->cert) != 1 || SSL_CTX_use_PrivateKey(tls, hf_key_native(pair->key)) != 1 ||
+       (pair->issuer != NULL && SSL_CTX_add1_chain_cert(tls, pair->issuer) != 1))) {
     return CURLE_SSL_CERTPROBLEM;
   }
   return CURLE_OK;

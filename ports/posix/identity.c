@@ -121,11 +121,12 @@ static enum hf_err get_chain(STACK_OF(X509) * *chain, int folder, const char *na
 }
 
 /* The first certificate of a file; the rest is its chain, which the server knows anyway. */
-static enum hf_err get_cert(X509 **cert, int folder, const char *name)
+static enum hf_err get_cert(X509 **cert, X509 **issuer, int folder, const char *name)
 {
   STACK_OF(X509) *chain = NULL;
   enum hf_err err = get_chain(&chain, folder, name);
   *cert = err == HF_OK ? sk_X509_shift(chain) : NULL;
+  *issuer = err == HF_OK ? sk_X509_shift(chain) : NULL;
   sk_X509_pop_free(chain, X509_free);
   return err;
 }
@@ -224,7 +225,7 @@ static enum hf_err load(struct hf_identity_pair *pair, int folder, const char *k
   if (err != HF_OK && err != HF_E_NOT_FOUND) {
     return err;
   }
-  err = get_cert(&pair->cert, folder, cert);
+  err = get_cert(&pair->cert, &pair->issuer, folder, cert);
   return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
@@ -286,7 +287,8 @@ static void free_pair(struct hf_identity_pair *pair)
 {
   hf_key_free(pair->key);
   X509_free(pair->cert);
-  *pair = (struct hf_identity_pair){NULL, NULL};
+  X509_free(pair->issuer);
+  *pair = (struct hf_identity_pair){NULL, NULL, NULL};
 }
 
 static enum hf_err load_all(struct hf_identity *identity, const char *device, struct hf_trouble *trouble)

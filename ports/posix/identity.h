@@ -29,6 +29,7 @@
 struct hf_identity_pair {
   struct hf_key *key;
   X509 *cert;
+  X509 *issuer; /**< the factory station's CA, shown to the server beside `cert`; NULL when the file has none */
 };
 
 struct hf_identity {
