@@ -11,7 +11,8 @@ enum {
   TEXTS_CAP = HF_CHECKIN_EVENTS_MAX * 96,
   ATTRIBUTES_CAP = HF_CHECKIN_ATTRIBUTES_MAX * (2 + HF_CHECKIN_ATTRIBUTE_NAME_MAX + HF_CHECKIN_ATTRIBUTE_VALUE_MAX)
 };
-_Static_assert(TEXTS_CAP + ATTRIBUTES_CAP + HF_CHECKIN_MAX <= HF_UPDATE_WORK_MIN, "a check-in fits the work buffer");
+/* Without attributes at their longest; then they wait for the next one. */
+_Static_assert(TEXTS_CAP + 2 * ATTRIBUTES_CAP <= HF_UPDATE_WORK_MIN, "a check-in fits the work buffer");
 _Static_assert(2 * ATTRIBUTES_CAP <= HF_UPDATE_WORK_MIN, "two sets of attributes fit the work buffer");
 
 /* Flash may refuse this; nothing better could be done here, and what is lost is said again or done again later. */
@@ -328,6 +329,12 @@ static enum hf_err check_in(struct hf_agent *agent, struct hf_checkin_answer *an
   checkin_fill(&checkin, agent, &text);
   agent->attributes_new = false;
   enum hf_err err = hf_checkin_encode(&body, &checkin);
+  if (err == HF_E_SPACE && checkin.attribute_count > 0) {
+    checkin.attribute_count = 0;
+    agent->attributes_new = true;
+    body = hf_buf_init(work + text.cap, config->setup.work_cap - text.cap);
+    err = hf_checkin_encode(&body, &checkin);
+  }
   if (err != HF_OK) {
     return err;
   }

@@ -3,8 +3,8 @@
 
 #include <string.h>
 
-#include "hf/codec/cbor.h"
 #include "hf/codec/text.h"
+#include "hf/wire/fields.h"
 #include "hf/wire/names.h"
 #include "hf/wire/version.h"
 
@@ -23,7 +23,9 @@ enum {
   CHECKIN_EVENTS,
   CHECKIN_ATTRIBUTES,
   CHECKIN_STORAGE,
-  CHECKIN_POSTPONED
+  CHECKIN_POSTPONED,
+  CHECKIN_REPORT,
+  CHECKIN_NONCE = 16
 };
 enum { COMPONENT_NAME, COMPONENT_VERSION, COMPONENT_DIGEST, COMPONENT_COUNTER, COMPONENT_SLOT };
 enum { UPDATE_STATE, UPDATE_VERSION, UPDATE_PERCENT, UPDATE_RULE };
@@ -36,73 +38,68 @@ enum {
   ANSWER_EVENTS,
   ANSWER_ATTRIBUTES,
   ANSWER_DEADLINE,
-  ANSWER_FLAGS
+  ANSWER_FLAGS,
+  ANSWER_SIGNED_TIME = 9
 };
 
 /* Members a map must have, as bits by key. */
-#define BIT(key) (UINT32_C(1) << (key))
-#define CHECKIN_MANDATORY (BIT(CHECKIN_TIME + 1) - 1)
-#define COMPONENT_MANDATORY (BIT(COMPONENT_SLOT + 1) - 1)
-#define UPDATE_MANDATORY BIT(UPDATE_STATE)
-#define EVENT_MANDATORY (BIT(EVENT_TIME + 1) - 1)
-#define ANSWER_MANDATORY (BIT(ANSWER_NEXT + 1) - 1)
-/* Pairs in a map: ours and what a newer peer may add. */
-#define PAIRS_MAX 32
+#define CHECKIN_MANDATORY (HF_FIELD(CHECKIN_TIME + 1) - 1)
+#define COMPONENT_MANDATORY (HF_FIELD(COMPONENT_SLOT + 1) - 1)
+#define UPDATE_MANDATORY HF_FIELD(UPDATE_STATE)
+#define EVENT_MANDATORY (HF_FIELD(EVENT_TIME + 1) - 1)
+#define ANSWER_MANDATORY (HF_FIELD(ANSWER_NEXT + 1) - 1)
 #define FLAG_RENEW 1u
 
 /* ---- writing ---- */
 
-static void put_key_uint(struct hf_buf *out, unsigned key, uint64_t value)
+/* Absent when empty. */
+static void put_key_bytes(struct hf_buf *out, unsigned key, struct hf_bytes bytes)
 {
-  hf_cbor_put_uint(out, key);
-  hf_cbor_put_uint(out, value);
-}
-
-static void put_key_text(struct hf_buf *out, unsigned key, struct hf_bytes text)
-{
-  hf_cbor_put_uint(out, key);
-  hf_cbor_put_text(out, text);
+  if (bytes.len > 0) {
+    hf_cbor_put_uint(out, key);
+    hf_cbor_put_bytes(out, bytes);
+  }
 }
 
 static uint64_t seconds(int64_t time) { return time < 0 ? 0 : (uint64_t)time; }
 
-static void put_component(struct hf_buf *out, const struct hf_checkin_component *component)
+void hf_checkin_component_put(struct hf_buf *out, const struct hf_checkin_component *component)
 {
   hf_cbor_put_map(out, 5);
-  put_key_text(out, COMPONENT_NAME, component->name);
-  put_key_text(out, COMPONENT_VERSION, component->version);
+  hf_fields_put_text(out, COMPONENT_NAME, component->name);
+  hf_fields_put_text(out, COMPONENT_VERSION, component->version);
   hf_cbor_put_uint(out, COMPONENT_DIGEST);
   hf_cbor_put_bytes(out, hf_bytes_init(component->digest, sizeof component->digest));
-  put_key_uint(out, COMPONENT_COUNTER, component->counter);
-  put_key_uint(out, COMPONENT_SLOT, component->slot);
+  hf_fields_put_uint(out, COMPONENT_COUNTER, component->counter);
+  hf_fields_put_uint(out, COMPONENT_SLOT, component->slot);
 }
 
 static void put_update(struct hf_buf *out, const struct hf_checkin_update *update)
 {
   hf_cbor_put_map(out, 1u + (update->version.len > 0) + (update->percent > 0) + (update->rule > 0));
-  put_key_uint(out, UPDATE_STATE, update->state);
+  hf_fields_put_uint(out, UPDATE_STATE, update->state);
   if (update->version.len > 0) {
-    put_key_text(out, UPDATE_VERSION, update->version);
+    hf_fields_put_text(out, UPDATE_VERSION, update->version);
   }
   if (update->percent > 0) {
-    put_key_uint(out, UPDATE_PERCENT, update->percent);
+    hf_fields_put_uint(out, UPDATE_PERCENT, update->percent);
   }
   if (update->rule > 0) {
-    put_key_uint(out, UPDATE_RULE, update->rule);
+    hf_fields_put_uint(out, UPDATE_RULE, update->rule);
   }
 }
 
 static void put_event(struct hf_buf *out, const struct hf_checkin_event *event)
 {
   hf_cbor_put_map(out, 3u + (event->rule > 0) + (event->subject.len > 0));
-  put_key_uint(out, EVENT_NUMBER, event->number);
-  put_key_uint(out, EVENT_KIND, event->kind);
-  put_key_uint(out, EVENT_TIME, seconds(event->time));
+  hf_fields_put_uint(out, EVENT_NUMBER, event->number);
+  hf_fields_put_uint(out, EVENT_KIND, event->kind);
+  hf_fields_put_uint(out, EVENT_TIME, seconds(event->time));
   if (event->rule > 0) {
-    put_key_uint(out, EVENT_RULE, event->rule);
+    hf_fields_put_uint(out, EVENT_RULE, event->rule);
   }
   if (event->subject.len > 0) {
-    put_key_text(out, EVENT_SUBJECT, event->subject);
+    hf_fields_put_text(out, EVENT_SUBJECT, event->subject);
   }
 }
 
@@ -151,6 +148,16 @@ static bool version_fits(struct hf_bytes text)
   return hf_version_parse(&version, text, NULL) == HF_OK;
 }
 
+bool hf_checkin_component_check(const struct hf_checkin_component *component)
+{
+  return hf_names_check_component(component->name) && version_fits(component->version);
+}
+
+static bool nonces_fit(struct hf_bytes nonces)
+{
+  return nonces.len % HF_TIMESIG_NONCE_LEN == 0 && nonces.len <= HF_TIMESIG_NONCES_MAX * HF_TIMESIG_NONCE_LEN;
+}
+
 /* The caller's values against the maxima; the reader at the other end will hold us to them. */
 static bool checkin_fits(const struct hf_checkin *checkin)
 {
@@ -159,9 +166,9 @@ static bool checkin_fits(const struct hf_checkin *checkin)
               hf_names_check_product(checkin->product) && hf_names_check_hardware(checkin->hardware) &&
               checkin->update.state < HF_UPDATE_STATES &&
               (checkin->update.version.len == 0 || version_fits(checkin->update.version)) &&
-              checkin->update.percent <= 100;
+              checkin->update.percent <= 100 && checkin->report.len <= HF_REPORT_MAX && nonces_fit(checkin->nonces);
   for (size_t i = 0; good && i < checkin->component_count; i++) {
-    good = hf_names_check_component(checkin->component[i].name) && version_fits(checkin->component[i].version);
+    good = hf_checkin_component_check(&checkin->component[i]);
   }
   for (size_t i = 0; good && i < checkin->event_count; i++) {
     good = text_fits(checkin->event[i].subject, HF_CHECKIN_SUBJECT_MAX) &&
@@ -176,20 +183,20 @@ static bool checkin_fits(const struct hf_checkin *checkin)
 
 static void put_mandatory(struct hf_buf *out, const struct hf_checkin *checkin)
 {
-  put_key_uint(out, CHECKIN_PROTOCOL, HF_CHECKIN_PROTOCOL);
-  put_key_uint(out, CHECKIN_BOOT, checkin->boot);
-  put_key_uint(out, CHECKIN_NUMBER, checkin->number);
-  put_key_text(out, CHECKIN_PRODUCT, checkin->product);
-  put_key_text(out, CHECKIN_HARDWARE, checkin->hardware);
+  hf_fields_put_uint(out, CHECKIN_PROTOCOL, HF_CHECKIN_PROTOCOL);
+  hf_fields_put_uint(out, CHECKIN_BOOT, checkin->boot);
+  hf_fields_put_uint(out, CHECKIN_NUMBER, checkin->number);
+  hf_fields_put_text(out, CHECKIN_PRODUCT, checkin->product);
+  hf_fields_put_text(out, CHECKIN_HARDWARE, checkin->hardware);
   hf_cbor_put_uint(out, CHECKIN_COMPONENTS);
   hf_cbor_put_array(out, checkin->component_count);
   for (size_t i = 0; i < checkin->component_count; i++) {
-    put_component(out, &checkin->component[i]);
+    hf_checkin_component_put(out, &checkin->component[i]);
   }
-  put_key_uint(out, CHECKIN_RESET, checkin->reset);
+  hf_fields_put_uint(out, CHECKIN_RESET, checkin->reset);
   hf_cbor_put_uint(out, CHECKIN_UPDATE);
   put_update(out, &checkin->update);
-  put_key_uint(out, CHECKIN_TIME, seconds(checkin->time));
+  hf_fields_put_uint(out, CHECKIN_TIME, seconds(checkin->time));
 }
 
 enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *checkin)
@@ -198,10 +205,11 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
     return HF_E_INPUT;
   }
   hf_cbor_put_map(out, 9u + checkin->has_acted + (checkin->event_count > 0) + (checkin->attribute_count > 0) +
-                           (checkin->storage > 0) + (checkin->postponed_until > 0));
+                           (checkin->storage > 0) + (checkin->postponed_until > 0) + (checkin->report.len > 0) +
+                           (checkin->nonces.len > 0));
   put_mandatory(out, checkin);
   if (checkin->has_acted) {
-    put_key_uint(out, CHECKIN_ACTED, checkin->acted);
+    hf_fields_put_uint(out, CHECKIN_ACTED, checkin->acted);
   }
   if (checkin->event_count > 0) {
     hf_cbor_put_uint(out, CHECKIN_EVENTS);
@@ -214,108 +222,68 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
     return HF_E_INPUT;
   }
   if (checkin->storage > 0) {
-    put_key_uint(out, CHECKIN_STORAGE, checkin->storage);
+    hf_fields_put_uint(out, CHECKIN_STORAGE, checkin->storage);
   }
   if (checkin->postponed_until > 0) {
-    put_key_uint(out, CHECKIN_POSTPONED, seconds(checkin->postponed_until));
+    hf_fields_put_uint(out, CHECKIN_POSTPONED, seconds(checkin->postponed_until));
   }
+  put_key_bytes(out, CHECKIN_REPORT, checkin->report);
+  put_key_bytes(out, CHECKIN_NONCE, checkin->nonces);
   return out->failed ? HF_E_SPACE : HF_OK;
 }
 
 enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin_answer *answer)
 {
   hf_cbor_put_map(out, 3u + (answer->director > 0) + answer->has_events_to + answer->attributes_stored +
-                           (answer->deadline > 0) + answer->renew);
-  put_key_uint(out, ANSWER_PROTOCOL, HF_CHECKIN_PROTOCOL);
-  put_key_uint(out, ANSWER_TIME, seconds(answer->time));
-  put_key_uint(out, ANSWER_NEXT, answer->next_s);
+                           (answer->deadline > 0) + answer->renew + (answer->timesig.sig.len > 0));
+  hf_fields_put_uint(out, ANSWER_PROTOCOL, HF_CHECKIN_PROTOCOL);
+  hf_fields_put_uint(out, ANSWER_TIME, seconds(answer->time));
+  hf_fields_put_uint(out, ANSWER_NEXT, answer->next_s);
   if (answer->director > 0) {
-    put_key_uint(out, ANSWER_DIRECTOR, answer->director);
+    hf_fields_put_uint(out, ANSWER_DIRECTOR, answer->director);
   }
   if (answer->has_events_to) {
-    put_key_uint(out, ANSWER_EVENTS, answer->events_to);
+    hf_fields_put_uint(out, ANSWER_EVENTS, answer->events_to);
   }
   if (answer->attributes_stored) {
-    put_key_uint(out, ANSWER_ATTRIBUTES, 1);
+    hf_fields_put_uint(out, ANSWER_ATTRIBUTES, 1);
   }
   if (answer->deadline > 0) {
-    put_key_uint(out, ANSWER_DEADLINE, seconds(answer->deadline));
+    hf_fields_put_uint(out, ANSWER_DEADLINE, seconds(answer->deadline));
   }
   if (answer->renew) {
-    put_key_uint(out, ANSWER_FLAGS, FLAG_RENEW);
+    hf_fields_put_uint(out, ANSWER_FLAGS, FLAG_RENEW);
+  }
+  if (answer->timesig.sig.len > 0) {
+    hf_cbor_put_uint(out, ANSWER_SIGNED_TIME);
+    hf_cbor_put_array(out, 2);
+    hf_cbor_put_uint(out, seconds(answer->timesig.time));
+    hf_cbor_put_bytes(out, answer->timesig.sig);
   }
   return out->failed ? HF_E_SPACE : HF_OK;
 }
 
 /* ---- reading ---- */
 
-/* A map being read: keys ascend, mandatory ones are ticked off. */
-struct map {
-  size_t left;
-  int64_t last;
-  uint32_t seen;
-};
-
-static struct map open_map(struct hf_cbor *in) { return (struct map){.left = hf_cbor_map(in, PAIRS_MAX), .last = -1}; }
-
-/* Next key, or -1 at the end. */
-static int64_t next_key(struct map *map, struct hf_cbor *in)
+static struct hf_bytes take_version(struct hf_cbor *in)
 {
-  if (map->left == 0 || hf_cbor_failed(in)) {
-    return -1;
-  }
-  map->left--;
-  int64_t key = hf_cbor_key(in, &map->last);
-  if (key >= 0 && key < 32) {
-    map->seen |= BIT(key);
-  }
-  return hf_cbor_failed(in) ? -1 : key;
+  return hf_fields_name(in, HF_CHECKIN_VERSION_MAX, version_fits);
 }
 
-static void close_map(const struct map *map, struct hf_cbor *in, uint32_t mandatory)
+void hf_checkin_component_get(struct hf_checkin_component *component, struct hf_cbor *in)
 {
-  if (!hf_cbor_failed(in) && (map->seen & mandatory) != mandatory) {
-    hf_cbor_fail(in, HF_RULE_CHECKIN_MISSING);
-  }
-}
-
-static struct hf_bytes take_name(struct hf_cbor *in, size_t max, bool (*check)(struct hf_bytes))
-{
-  struct hf_bytes name = hf_cbor_text(in, max);
-  if (!hf_cbor_failed(in) && !check(name)) {
-    hf_cbor_fail(in, HF_RULE_CHECKIN_NAME);
-  }
-  return name;
-}
-
-static struct hf_bytes take_version(struct hf_cbor *in) { return take_name(in, HF_CHECKIN_VERSION_MAX, version_fits); }
-
-static int64_t take_time(struct hf_cbor *in) { return (int64_t)hf_cbor_uint(in, INT64_MAX); }
-
-static void take_digest(uint8_t out[HF_SHA256_LEN], struct hf_cbor *in)
-{
-  struct hf_bytes digest = hf_cbor_bytes(in, HF_SHA256_LEN);
-  if (digest.len == HF_SHA256_LEN) {
-    memcpy(out, digest.at, digest.len);
-  } else {
-    hf_cbor_fail(in, HF_RULE_CHECKIN_TYPE);
-  }
-}
-
-static void take_component(struct hf_checkin_component *component, struct hf_cbor *in)
-{
-  struct map map = open_map(in);
-  for (int64_t key = next_key(&map, in); key >= 0; key = next_key(&map, in)) {
+  struct hf_fields map = hf_fields_open(in);
+  for (int64_t key = hf_fields_next(&map, in); key >= 0; key = hf_fields_next(&map, in)) {
     switch (key) {
-      case COMPONENT_NAME: component->name = take_name(in, HF_CHECKIN_NAME_MAX, hf_names_check_component); break;
+      case COMPONENT_NAME: component->name = hf_fields_name(in, HF_CHECKIN_NAME_MAX, hf_names_check_component); break;
       case COMPONENT_VERSION: component->version = take_version(in); break;
-      case COMPONENT_DIGEST: take_digest(component->digest, in); break;
+      case COMPONENT_DIGEST: hf_fields_digest(component->digest, in); break;
       case COMPONENT_COUNTER: component->counter = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
       case COMPONENT_SLOT: component->slot = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
       default: hf_cbor_skip(in); break;
     }
   }
-  close_map(&map, in, COMPONENT_MANDATORY);
+  hf_fields_close(&map, in, COMPONENT_MANDATORY);
 }
 
 static void take_components(struct hf_checkin *checkin, struct hf_cbor *in)
@@ -325,7 +293,7 @@ static void take_components(struct hf_checkin *checkin, struct hf_cbor *in)
     hf_cbor_fail(in, HF_RULE_CHECKIN_MISSING);
   }
   for (size_t i = 0; i < checkin->component_count && !hf_cbor_failed(in); i++) {
-    take_component(&checkin->component[i], in);
+    hf_checkin_component_get(&checkin->component[i], in);
     for (size_t j = 0; j < i; j++) {
       if (hf_bytes_equal(checkin->component[i].name, checkin->component[j].name)) {
         hf_cbor_fail(in, HF_RULE_CHECKIN_COMPONENT_TWICE);
@@ -336,8 +304,8 @@ static void take_components(struct hf_checkin *checkin, struct hf_cbor *in)
 
 static void take_update(struct hf_checkin_update *update, struct hf_cbor *in)
 {
-  struct map map = open_map(in);
-  for (int64_t key = next_key(&map, in); key >= 0; key = next_key(&map, in)) {
+  struct hf_fields map = hf_fields_open(in);
+  for (int64_t key = hf_fields_next(&map, in); key >= 0; key = hf_fields_next(&map, in)) {
     switch (key) {
       case UPDATE_STATE: update->state = (enum hf_update_state)hf_cbor_uint(in, HF_UPDATE_STATES - 1); break;
       case UPDATE_VERSION: update->version = take_version(in); break;
@@ -346,23 +314,23 @@ static void take_update(struct hf_checkin_update *update, struct hf_cbor *in)
       default: hf_cbor_skip(in); break;
     }
   }
-  close_map(&map, in, UPDATE_MANDATORY);
+  hf_fields_close(&map, in, UPDATE_MANDATORY);
 }
 
 static void take_event(struct hf_checkin_event *event, struct hf_cbor *in)
 {
-  struct map map = open_map(in);
-  for (int64_t key = next_key(&map, in); key >= 0; key = next_key(&map, in)) {
+  struct hf_fields map = hf_fields_open(in);
+  for (int64_t key = hf_fields_next(&map, in); key >= 0; key = hf_fields_next(&map, in)) {
     switch (key) {
       case EVENT_NUMBER: event->number = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
       case EVENT_KIND: event->kind = (uint16_t)hf_cbor_uint(in, UINT16_MAX); break;
-      case EVENT_TIME: event->time = take_time(in); break;
+      case EVENT_TIME: event->time = hf_fields_time(in); break;
       case EVENT_RULE: event->rule = (uint16_t)hf_cbor_uint(in, UINT16_MAX); break;
       case EVENT_SUBJECT: event->subject = hf_cbor_text(in, HF_CHECKIN_SUBJECT_MAX); break;
       default: hf_cbor_skip(in); break;
     }
   }
-  close_map(&map, in, EVENT_MANDATORY);
+  hf_fields_close(&map, in, EVENT_MANDATORY);
 }
 
 static void take_events(struct hf_checkin *checkin, struct hf_cbor *in)
@@ -390,17 +358,27 @@ static void take_attributes(struct hf_checkin *checkin, struct hf_cbor *in)
   }
 }
 
+static void take_nonces(struct hf_checkin *checkin, struct hf_cbor *in)
+{
+  checkin->nonces = hf_cbor_bytes(in, HF_TIMESIG_NONCES_MAX * HF_TIMESIG_NONCE_LEN);
+  if (!hf_cbor_failed(in) && (checkin->nonces.len == 0 || !nonces_fit(checkin->nonces))) {
+    hf_cbor_fail(in, HF_RULE_CHECKIN_TYPE);
+  }
+}
+
 static void take_member(struct hf_checkin *checkin, int64_t key, struct hf_cbor *in)
 {
   switch (key) {
     case CHECKIN_BOOT: checkin->boot = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case CHECKIN_NUMBER: checkin->number = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
-    case CHECKIN_PRODUCT: checkin->product = take_name(in, HF_CHECKIN_NAME_MAX, hf_names_check_product); break;
-    case CHECKIN_HARDWARE: checkin->hardware = take_name(in, HF_CHECKIN_HARDWARE_MAX, hf_names_check_hardware); break;
+    case CHECKIN_PRODUCT: checkin->product = hf_fields_name(in, HF_CHECKIN_NAME_MAX, hf_names_check_product); break;
+    case CHECKIN_HARDWARE:
+      checkin->hardware = hf_fields_name(in, HF_CHECKIN_HARDWARE_MAX, hf_names_check_hardware);
+      break;
     case CHECKIN_COMPONENTS: take_components(checkin, in); break;
     case CHECKIN_RESET: checkin->reset = (uint8_t)hf_cbor_uint(in, UINT8_MAX); break;
     case CHECKIN_UPDATE: take_update(&checkin->update, in); break;
-    case CHECKIN_TIME: checkin->time = take_time(in); break;
+    case CHECKIN_TIME: checkin->time = hf_fields_time(in); break;
     case CHECKIN_ACTED:
       checkin->acted = (uint32_t)hf_cbor_uint(in, UINT32_MAX);
       checkin->has_acted = true;
@@ -408,15 +386,17 @@ static void take_member(struct hf_checkin *checkin, int64_t key, struct hf_cbor 
     case CHECKIN_EVENTS: take_events(checkin, in); break;
     case CHECKIN_ATTRIBUTES: take_attributes(checkin, in); break;
     case CHECKIN_STORAGE: checkin->storage = (uint8_t)hf_cbor_uint(in, UINT8_MAX); break;
-    case CHECKIN_POSTPONED: checkin->postponed_until = take_time(in); break;
+    case CHECKIN_POSTPONED: checkin->postponed_until = hf_fields_time(in); break;
+    case CHECKIN_REPORT: checkin->report = hf_cbor_bytes(in, HF_REPORT_MAX); break;
+    case CHECKIN_NONCE: take_nonces(checkin, in); break;
     default: hf_cbor_skip(in); break;
   }
 }
 
 /* The protocol number comes first, so that a newer message is called newer and not broken. */
-static enum hf_err take_protocol(struct map *map, struct hf_cbor *in)
+static enum hf_err take_protocol(struct hf_fields *map, struct hf_cbor *in)
 {
-  if (next_key(map, in) != CHECKIN_PROTOCOL || hf_cbor_type(in) != HF_CBOR_UINT) {
+  if (hf_fields_next(map, in) != CHECKIN_PROTOCOL || hf_cbor_type(in) != HF_CBOR_UINT) {
     hf_cbor_fail(in, HF_RULE_CHECKIN_MISSING);
     return HF_E_INPUT;
   }
@@ -429,36 +409,49 @@ static enum hf_err take_protocol(struct map *map, struct hf_cbor *in)
 }
 
 /* What both messages begin with. */
-static enum hf_err open_message(struct map *map, struct hf_cbor *in, size_t len, uint32_t len_max, struct hf_why *why)
+static enum hf_err open_message(struct hf_fields *map, struct hf_cbor *in, size_t len, uint32_t len_max,
+                                struct hf_why *why)
 {
   if (len > len_max) {
     hf_why_put(why, HF_RULE_CHECKIN_TOO_LONG, len_max);
     return HF_E_INPUT;
   }
-  *map = open_map(in);
+  *map = hf_fields_open(in);
   return take_protocol(map, in);
 }
 
 enum hf_err hf_checkin_parse(struct hf_checkin *checkin, struct hf_bytes bytes, struct hf_why *why)
 {
   struct hf_cbor in = hf_cbor_init(bytes, why);
-  struct map map;
+  struct hf_fields map;
   memset(checkin, 0, sizeof *checkin);
   enum hf_err err = open_message(&map, &in, bytes.len, HF_CHECKIN_MAX, why);
   if (err != HF_OK) {
     return err;
   }
-  for (int64_t key = next_key(&map, &in); key >= 0; key = next_key(&map, &in)) {
+  for (int64_t key = hf_fields_next(&map, &in); key >= 0; key = hf_fields_next(&map, &in)) {
     take_member(checkin, key, &in);
   }
-  close_map(&map, &in, CHECKIN_MANDATORY);
+  hf_fields_close(&map, &in, CHECKIN_MANDATORY);
   return hf_cbor_done(&in) ? HF_OK : HF_E_INPUT;
+}
+
+static void take_timesig(struct hf_timesig *timesig, struct hf_cbor *in)
+{
+  if (hf_cbor_array(in, 2) != 2) {
+    hf_cbor_fail(in, HF_RULE_CHECKIN_TYPE);
+  }
+  timesig->time = hf_fields_time(in);
+  timesig->sig = hf_cbor_bytes(in, HF_SIG_MAX);
+  if (!hf_cbor_failed(in) && timesig->sig.len == 0) {
+    hf_cbor_fail(in, HF_RULE_CHECKIN_TYPE);
+  }
 }
 
 static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, struct hf_cbor *in)
 {
   switch (key) {
-    case ANSWER_TIME: answer->time = take_time(in); break;
+    case ANSWER_TIME: answer->time = hf_fields_time(in); break;
     case ANSWER_NEXT: answer->next_s = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case ANSWER_DIRECTOR: answer->director = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case ANSWER_EVENTS:
@@ -466,8 +459,9 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
       answer->has_events_to = true;
       break;
     case ANSWER_ATTRIBUTES: answer->attributes_stored = hf_cbor_uint(in, 1) == 1; break;
-    case ANSWER_DEADLINE: answer->deadline = take_time(in); break;
+    case ANSWER_DEADLINE: answer->deadline = hf_fields_time(in); break;
     case ANSWER_FLAGS: answer->renew = (hf_cbor_uint(in, UINT32_MAX) & FLAG_RENEW) != 0; break;
+    case ANSWER_SIGNED_TIME: take_timesig(&answer->timesig, in); break;
     default: hf_cbor_skip(in); break;
   }
 }
@@ -475,16 +469,16 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
 enum hf_err hf_checkin_answer_parse(struct hf_checkin_answer *answer, struct hf_bytes bytes, struct hf_why *why)
 {
   struct hf_cbor in = hf_cbor_init(bytes, why);
-  struct map map;
+  struct hf_fields map;
   memset(answer, 0, sizeof *answer);
   enum hf_err err = open_message(&map, &in, bytes.len, HF_CHECKIN_ANSWER_MAX, why);
   if (err != HF_OK) {
     return err;
   }
-  for (int64_t key = next_key(&map, &in); key >= 0; key = next_key(&map, &in)) {
+  for (int64_t key = hf_fields_next(&map, &in); key >= 0; key = hf_fields_next(&map, &in)) {
     take_answer_member(answer, key, &in);
   }
-  close_map(&map, &in, ANSWER_MANDATORY);
+  hf_fields_close(&map, &in, ANSWER_MANDATORY);
   return hf_cbor_done(&in) ? HF_OK : HF_E_INPUT;
 }
 

@@ -9,12 +9,16 @@
 
 #include "hf/base/bytes.h"
 #include "hf/base/why.h"
+#include "hf/codec/cbor.h"
 #include "hf/crypto/crypto.h"
+#include "hf/wire/timesig.h"
 
 #define HF_CHECKIN_PROTOCOL 1
-/** A full check-in: 4 components, 8 events with subject, 16 attributes at their longest. */
-#define HF_CHECKIN_MAX 3072
-#define HF_CHECKIN_ANSWER_MAX 128
+/** A signed version report: four components with the longest names, or three secondaries' own signed reports. */
+#define HF_REPORT_MAX 1536
+/** A full check-in: 4 components, 8 events with subject, 16 attributes at their longest, a report, four nonces. */
+#define HF_CHECKIN_MAX 4672
+#define HF_CHECKIN_ANSWER_MAX 256
 #define HF_CHECKIN_COMPONENTS_MAX 4
 #define HF_CHECKIN_EVENTS_MAX 8
 #define HF_CHECKIN_ATTRIBUTES_MAX 16
@@ -114,6 +118,8 @@ struct hf_checkin {
   struct hf_checkin_event event[HF_CHECKIN_EVENTS_MAX]; /**< oldest first, numbers ascending */
   uint8_t attribute_count;
   struct hf_checkin_attribute attribute[HF_CHECKIN_ATTRIBUTES_MAX]; /**< in CBOR's key order: shorter names first */
+  struct hf_bytes report; /**< signed version report (hf/wire/report.h), not looked into; empty: absent */
+  struct hf_bytes nonces; /**< asks for signed time (hf/wire/timesig.h); empty: absent */
 };
 
 struct hf_checkin_answer {
@@ -123,9 +129,16 @@ struct hf_checkin_answer {
   bool has_events_to;
   uint32_t events_to; /**< events up to this number are on disk */
   bool attributes_stored;
-  int64_t deadline; /**< for installing, seconds since 1970; 0: absent */
-  bool renew;       /**< renew the certificate now */
+  int64_t deadline;          /**< for installing, seconds since 1970; 0: absent */
+  bool renew;                /**< renew the certificate now */
+  struct hf_timesig timesig; /**< over the nonces of the check-in; `sig` empty: absent */
 };
+
+/** One component, as check-ins and version reports carry it. Reading fails the reader by rule 500-599. */
+void hf_checkin_component_put(struct hf_buf *out, const struct hf_checkin_component *component);
+void hf_checkin_component_get(struct hf_checkin_component *component, struct hf_cbor *in);
+/** May this component be written: name and version as they must be? */
+bool hf_checkin_component_check(const struct hf_checkin_component *component);
 
 /** Append a check-in. Attributes are written sorted whatever their order in the struct. HF_E_INPUT: a text or count
  * beyond its maximum, or twice the same attribute; HF_E_SPACE. */

@@ -117,6 +117,31 @@ static bool get_from(struct hf_target *target, struct hf_json object)
   return hf_range_parse(&range, target->from, NULL) == HF_OK;
 }
 
+static bool get_requires(struct hf_target *target, struct hf_json object)
+{
+  struct hf_range range;
+  struct hf_json list, name, value;
+  if (hf_json_get(&list, object, "requires") != HF_OK) {
+    return true;
+  }
+  if (hf_json_type(list) != HF_JSON_OBJECT) {
+    return false;
+  }
+  struct hf_json_walk walk = hf_json_walk_init(list);
+  while (hf_json_walk_member(&walk, &name, &value)) { /* ends at HF_TARGET_REQUIRES_MAX */
+    if (target->requires_count >= HF_TARGET_REQUIRES_MAX) {
+      return false;
+    }
+    struct hf_target_require *one = &target->requires[target->requires_count++];
+    *one = (struct hf_target_require){plain_text(name), plain_text(value)};
+    if (!hf_names_check_component(one->component) || hf_bytes_equal(one->component, target->component) ||
+        hf_range_parse(&range, one->range, NULL) != HF_OK) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* Members that may be absent. */
 static bool get_optional(struct hf_target *target, struct hf_json object)
 {
@@ -140,7 +165,8 @@ enum hf_err hf_target_parse(struct hf_target *target, struct hf_json custom, str
   bool good = hf_names_check_product(target->product) && hf_names_check_component(target->component) &&
               hf_version_parse(&target->version, get_plain(object, "version"), NULL) == HF_OK &&
               get_u32(&target->counter, object, "counter") && get_digest(target->image, object, "image") &&
-              get_hardware(target, object) && get_from(target, object) && get_optional(target, object);
+              get_hardware(target, object) && get_from(target, object) && get_requires(target, object) &&
+              get_optional(target, object);
   return good ? HF_OK : refuse(why, HF_RULE_TUF_CUSTOM);
 }
 
@@ -190,6 +216,22 @@ static void put_file(struct hf_buf *out, const struct hf_target_file *file)
   hf_buf_put_u8(out, '}');
 }
 
+static void put_requires(struct hf_buf *out, const struct hf_target *target)
+{
+  if (target->requires_count == 0) {
+    return;
+  }
+  hf_json_put_name(out, "requires");
+  hf_buf_put_u8(out, '{');
+  for (size_t i = 0; i < target->requires_count; i++) {
+    hf_json_put_comma(out);
+    hf_json_put_text(out, target->requires[i].component);
+    hf_buf_put_u8(out, ':');
+    hf_json_put_text(out, target->requires[i].range);
+  }
+  hf_buf_put_u8(out, '}');
+}
+
 static void open_custom(struct hf_buf *out) { hf_buf_put_text(out, "{\"custom\":{\"holdfast\":{"); }
 
 void hf_target_put(struct hf_buf *out, const struct hf_target *target, const struct hf_target_file *file)
@@ -210,6 +252,7 @@ void hf_target_put(struct hf_buf *out, const struct hf_target *target, const str
   hf_buf_put_u8(out, ']');
   put_digest(out, "image", target->image);
   put_member(out, "product", target->product);
+  put_requires(out, target);
   if (target->has_sbom) {
     put_digest(out, "sbom", target->sbom);
   }

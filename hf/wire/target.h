@@ -17,6 +17,8 @@
 #define HF_TARGET_PATH_MAX 96
 /** Boards one target may list; images themselves carry at most HF_IMAGE_HARDWARE_MAX. */
 #define HF_TARGET_HARDWARE_MAX 8
+/** Other components one image may make demands on: a device has HF_UPTANE_ITEMS_MAX. */
+#define HF_TARGET_REQUIRES_MAX 3
 /** Slots and counters are 32 bits; no image is larger. */
 #define HF_TARGET_LENGTH_MAX UINT32_MAX
 
@@ -26,6 +28,12 @@ struct hf_target_file {
   uint32_t length;
   uint8_t sha256[HF_SHA256_LEN];
   struct hf_json custom; /**< the "custom" member; text.len 0 when absent */
+};
+
+/** What an image needs of another component of the same device. */
+struct hf_target_require {
+  struct hf_bytes component;
+  struct hf_bytes range; /**< versions that will do, after the update or already installed */
 };
 
 /** custom.holdfast in the image repository. */
@@ -41,6 +49,8 @@ struct hf_target {
   bool security;
   uint8_t hardware_count; /**< 1..HF_TARGET_HARDWARE_MAX */
   struct hf_bytes hardware[HF_TARGET_HARDWARE_MAX];
+  uint8_t requires_count;
+  struct hf_target_require requires[HF_TARGET_REQUIRES_MAX]; /**< by component, ascending */
 };
 
 /** custom.holdfast in the director repository. */

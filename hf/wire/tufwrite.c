@@ -218,22 +218,33 @@ enum hf_err hf_tufwrite_put_targets(struct hf_buf *out, uint32_t version, int64_
   return result(out);
 }
 
-enum hf_err hf_tufwrite_put_director(struct hf_buf *out, uint32_t version, int64_t expires, struct hf_bytes device,
-                                     const struct hf_tufwrite_entry *entries, size_t count)
+enum hf_err hf_tufwrite_put_director_timed(struct hf_buf *out, uint32_t version, int64_t expires,
+                                           const struct hf_tufwrite_director *director)
 {
-  if (!version_fits(version) || device.len == 0 || !entries_fit(entries, count, false)) {
+  if (!version_fits(version) || director->device.len == 0 || !entries_fit(director->entries, director->count, false)) {
     return HF_E_INPUT;
   }
   put_open(out, HF_TUF_TARGETS);
   hf_json_put_name(out, "custom");
   hf_buf_put_text(out, "{\"holdfast\":{\"device\":");
-  hf_json_put_text(out, device);
+  hf_json_put_text(out, director->device);
+  if (director->time != NULL) {
+    hf_json_put_name(out, "time");
+    hf_json_put_hex(out, hf_bytes_init(director->time->at, director->time->len));
+  }
   hf_buf_put_text(out, "}}");
   put_expires(out, expires);
   put_spec(out);
-  put_entries(out, entries, count);
+  put_entries(out, director->entries, director->count);
   put_close(out, version);
   return result(out);
+}
+
+enum hf_err hf_tufwrite_put_director(struct hf_buf *out, uint32_t version, int64_t expires, struct hf_bytes device,
+                                     const struct hf_tufwrite_entry *entries, size_t count)
+{
+  const struct hf_tufwrite_director director = {.device = device, .entries = entries, .count = count};
+  return hf_tufwrite_put_director_timed(out, version, expires, &director);
 }
 
 /* ---- editing ---- */

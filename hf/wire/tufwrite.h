@@ -38,10 +38,21 @@ struct hf_tufwrite_entry {
 /** Append the "signed" part of a new image repository targets file. Entries in ascending order of path. */
 HF_MUST enum hf_err hf_tufwrite_put_targets(struct hf_buf *out, uint32_t version, int64_t expires,
                                             const struct hf_tufwrite_entry *entries, size_t count);
+/** What a director's targets file says. Borrows. */
+struct hf_tufwrite_director {
+  struct hf_bytes device;
+  const struct hf_tufwrite_entry *entries; /**< ascending paths */
+  size_t count;
+  const struct hf_pubkey *time; /**< P-256, or NULL */
+};
+
 /** Append the "signed" part of a director targets file, bound to a device also when there are no entries. */
 HF_MUST enum hf_err hf_tufwrite_put_director(struct hf_buf *out, uint32_t version, int64_t expires,
                                              struct hf_bytes device, const struct hf_tufwrite_entry *entries,
                                              size_t count);
+/** The same, naming the key that signs the server's time: custom.holdfast.time (docs/spec/time.md). */
+HF_MUST enum hf_err hf_tufwrite_put_director_timed(struct hf_buf *out, uint32_t version, int64_t expires,
+                                                   const struct hf_tufwrite_director *director);
 /**
  * Append the "signed" part of an existing targets file with some entries added, replaced or taken out, a new version
  * and a new expiry. Members Holdfast does not know are kept as they stand.

@@ -18,12 +18,21 @@ struct hf_bytes hf_uptane_item_path(const struct hf_uptane_item *item)
 
 /* signed.custom.holdfast.device: an empty file of another device would otherwise freeze this one (Uptane standard
  * issue 202). */
-static bool is_bound_to(const struct hf_tuf_file *targets, struct hf_bytes device)
+bool hf_uptane_is_bound(const struct hf_tuf_file *targets, struct hf_bytes device)
 {
   struct hf_json custom, holdfast, value;
   return hf_json_get(&custom, targets->body, "custom") == HF_OK &&
          hf_json_get(&holdfast, custom, "holdfast") == HF_OK && hf_json_get(&value, holdfast, "device") == HF_OK &&
          hf_json_is_bytes(value, device);
+}
+
+bool hf_uptane_time_key(struct hf_pubkey *key, const struct hf_tuf_file *targets)
+{
+  struct hf_json custom, holdfast, value;
+  *key = (struct hf_pubkey){.type = HF_KEY_P256, .len = HF_P256_PUBLIC_LEN};
+  return hf_json_get(&custom, targets->body, "custom") == HF_OK &&
+         hf_json_get(&holdfast, custom, "holdfast") == HF_OK && hf_json_get(&value, holdfast, "time") == HF_OK &&
+         hf_json_get_hex(key->at, HF_P256_PUBLIC_LEN, value) == HF_OK;
 }
 
 static size_t find_installed(const struct hf_uptane_self *self, struct hf_bytes component)
@@ -108,7 +117,7 @@ enum hf_verdict hf_uptane_director_verify(struct hf_uptane_plan *plan, const str
 {
   struct hf_json name, value;
   memset(plan, 0, sizeof *plan);
-  if (!is_bound_to(targets, self->device)) {
+  if (!hf_uptane_is_bound(targets, self->device)) {
     return deny(why, HF_RULE_UPTANE_DEVICE, hf_json_at(targets->text, targets->body));
   }
   if (hf_tuf_delegates(targets)) {
@@ -142,7 +151,7 @@ static enum hf_verdict verify_same_file(const struct hf_uptane_item *item, const
   return HF_ALLOW;
 }
 
-static bool lists_hardware(const struct hf_target *target, struct hf_bytes hardware)
+bool hf_uptane_has_hardware(const struct hf_target *target, struct hf_bytes hardware)
 {
   for (size_t i = 0; i < target->hardware_count; i++) {
     if (hf_bytes_equal(target->hardware[i], hardware)) {
@@ -170,7 +179,7 @@ static enum hf_verdict verify_same_custom(const struct hf_uptane_item *item, con
   if (!hf_bytes_equal(target->product, self->product) || !hf_bytes_equal(target->component, installed->component)) {
     return deny(why, HF_RULE_UPTANE_NAME_MISMATCH, 0);
   }
-  if (!lists_hardware(target, installed->hardware)) {
+  if (!hf_uptane_has_hardware(target, installed->hardware)) {
     return deny(why, HF_RULE_UPTANE_HARDWARE, 0);
   }
   if (target->counter < installed->counter) {
@@ -182,17 +191,40 @@ static enum hf_verdict verify_same_custom(const struct hf_uptane_item *item, con
   return may_follow(target, &installed->version) ? HF_ALLOW : deny(why, HF_RULE_UPTANE_FROM, 0);
 }
 
-static enum hf_verdict complete_item(struct hf_uptane_item *item, const struct hf_tuf_file *targets,
-                                     const struct hf_uptane_self *self, struct hf_why *why)
+/* Ranges are conjunctions, so they fall apart into comparisons that must all hold. */
+static enum hf_verdict add_needs(struct hf_uptane_plan *plan, const struct hf_target *target,
+                                 const struct hf_uptane_self *self, struct hf_why *why)
 {
-  struct hf_target_file file;
-  struct hf_target target;
-  enum hf_err err = hf_tuf_target_get(&file, targets, hf_uptane_item_path(item), why);
-  if (err != HF_OK) {
-    return deny(why, HF_RULE_UPTANE_NOT_LISTED, 0); /* unless a more exact reason was noted */
+  for (size_t i = 0; i < target->requires_count; i++) {
+    struct hf_range range;
+    size_t component = find_installed(self, target->requires[i].component);
+    if (component == self->count) {
+      return deny(why, HF_RULE_UPTANE_REQUIRES_ABSENT, 0);
+    }
+    if (hf_range_parse(&range, target->requires[i].range, NULL) != HF_OK) {
+      return deny(why, HF_RULE_TUF_CUSTOM, 0);
+    }
+    for (size_t k = 0; k < range.count; k++) {
+      if (plan->need_count >= HF_UPTANE_NEEDS_MAX) {
+        return deny(why, HF_RULE_UPTANE_REQUIRES_MANY, 0);
+      }
+      plan->need[plan->need_count++] =
+          (struct hf_uptane_need){.component = (uint8_t)component, .compare = range.items[k]};
+    }
   }
-  if (verify_same_file(item, &file, why) != HF_ALLOW || hf_target_parse(&target, file.custom, why) != HF_OK ||
-      verify_same_custom(item, &target, self, why) != HF_ALLOW) {
+  return HF_ALLOW;
+}
+
+enum hf_verdict hf_uptane_item_verify(struct hf_uptane_plan *plan, size_t i, const struct hf_target_file *file,
+                                      const struct hf_uptane_self *self, struct hf_why *why)
+{
+  struct hf_target target;
+  struct hf_uptane_item *item = &plan->item[i];
+  if (!hf_bytes_equal(file->path, hf_uptane_item_path(item))) {
+    return deny(why, HF_RULE_UPTANE_NOT_LISTED, 0);
+  }
+  if (verify_same_file(item, file, why) != HF_ALLOW || hf_target_parse(&target, file->custom, why) != HF_OK ||
+      verify_same_custom(item, &target, self, why) != HF_ALLOW || add_needs(plan, &target, self, why) != HF_ALLOW) {
     return HF_DENY;
   }
   memcpy(item->image, target.image, sizeof item->image);
@@ -203,16 +235,44 @@ static enum hf_verdict complete_item(struct hf_uptane_item *item, const struct h
   return HF_ALLOW;
 }
 
-enum hf_verdict hf_uptane_agree_verify(struct hf_uptane_plan *plan, const struct hf_tuf_file *targets,
-                                       const struct hf_uptane_self *self, struct hf_why *why)
+/* What this component runs once the plan is carried out. */
+static const struct hf_version *version_after(const struct hf_uptane_plan *plan, size_t component,
+                                              const struct hf_uptane_self *self)
 {
   for (size_t i = 0; i < plan->count; i++) {
-    if (complete_item(&plan->item[i], targets, self, why) != HF_ALLOW) {
-      return HF_DENY;
+    if (plan->item[i].component == component) {
+      return &plan->item[i].version;
+    }
+  }
+  return &self->installed[component].version;
+}
+
+enum hf_verdict hf_uptane_plan_verify(struct hf_uptane_plan *plan, const struct hf_uptane_self *self,
+                                      struct hf_why *why)
+{
+  for (size_t i = 0; i < plan->need_count; i++) {
+    const struct hf_range range = {.count = 1, .items = {plan->need[i].compare}};
+    if (!hf_range_check(&range, version_after(plan, plan->need[i].component, self))) {
+      return deny(why, HF_RULE_UPTANE_REQUIRES, 0);
     }
   }
   for (size_t i = 0; i < plan->count; i++) { /* only now: all or none */
     plan->item[i].agreed = true;
   }
   return HF_ALLOW;
+}
+
+enum hf_verdict hf_uptane_agree_verify(struct hf_uptane_plan *plan, const struct hf_tuf_file *targets,
+                                       const struct hf_uptane_self *self, struct hf_why *why)
+{
+  for (size_t i = 0; i < plan->count; i++) {
+    struct hf_target_file file;
+    if (hf_tuf_target_get(&file, targets, hf_uptane_item_path(&plan->item[i]), why) != HF_OK) {
+      return deny(why, HF_RULE_UPTANE_NOT_LISTED, 0); /* unless a more exact reason was noted */
+    }
+    if (hf_uptane_item_verify(plan, i, &file, self, why) != HF_ALLOW) {
+      return HF_DENY;
+    }
+  }
+  return hf_uptane_plan_verify(plan, self, why);
 }

@@ -13,6 +13,8 @@
 
 /** Components of one device (hf/wire/checkin.h says the same). */
 #define HF_UPTANE_ITEMS_MAX 4
+/** Comparisons (`>=1.2.0` is one) that the images of one plan may ask of each other: room in the plan. */
+#define HF_UPTANE_NEEDS_MAX 8
 
 /** What one component of this device runs now. Views borrowed. */
 struct hf_uptane_installed {
@@ -47,10 +49,18 @@ struct hf_uptane_item {
   struct hf_version version;
 };
 
+/** One comparison that the set after the update must pass. */
+struct hf_uptane_need {
+  uint8_t component; /**< index into self->installed */
+  struct hf_range_item compare;
+};
+
 /** What this device should run, in the order of installation. */
 struct hf_uptane_plan {
   uint8_t count; /**< 0: the director asks for nothing */
   struct hf_uptane_item item[HF_UPTANE_ITEMS_MAX];
+  uint8_t need_count;
+  struct hf_uptane_need need[HF_UPTANE_NEEDS_MAX];
 };
 
 /**
@@ -64,14 +74,40 @@ struct hf_uptane_plan {
 HF_MUST enum hf_verdict hf_uptane_director_verify(struct hf_uptane_plan *plan, const struct hf_tuf_file *targets,
                                                   const struct hf_uptane_self *self, struct hf_why *why);
 /**
- * Judge the plan by the image repository: every item must be there with the same path, length and SHA-256; hardware
- * ids contain ours; product, component and counter equal; the version installed now within `from` (Uptane 5.4.4.2
- * step 10). All or none.
+ * Judge one item by what the search in the image repository found under its path, in the top-level targets or in a
+ * delegated role (Uptane 5.4.4.2 step 10): same length and SHA-256; hardware ids contain ours (5.4.4.7); product,
+ * component and counter equal; the version installed now within `from`. Its demands on other components are noted.
+ * @param plan     changes: the item completed, not yet agreed
+ * @param i        which item
+ * @param file     borrows: found under the item's path, in metadata that hf_tufclient verified
+ * @param why      fills, rule 300-499, offset 0; may be NULL
+ */
+HF_MUST enum hf_verdict hf_uptane_item_verify(struct hf_uptane_plan *plan, size_t i, const struct hf_target_file *file,
+                                              const struct hf_uptane_self *self, struct hf_why *why);
+/**
+ * After every item passed hf_uptane_item_verify: would the set that results, installed and ordered, satisfy what each
+ * ordered image demands of the others? All or none.
+ * @param plan  changes: every item marked agreed, with HF_ALLOW only
+ */
+HF_MUST enum hf_verdict hf_uptane_plan_verify(struct hf_uptane_plan *plan, const struct hf_uptane_self *self,
+                                              struct hf_why *why);
+/** Does this hardware id occur in the target's list? For a search that must match it too (Uptane 5.4.4.7). */
+bool hf_uptane_has_hardware(const struct hf_target *target, struct hf_bytes hardware);
+/**
+ * Both of these for a repository without delegations, whose targets file is at hand: every item must be there with the
+ * same path, length and SHA-256; hardware ids contain ours; product, component and counter equal; the version installed
+ * now within `from` (Uptane 5.4.4.2 step 10). All or none.
  * @param plan     changes: items completed and marked agreed, with HF_ALLOW only
  * @param targets  borrows: the image repository's targets file, verified by hf_tufclient
  */
 HF_MUST enum hf_verdict hf_uptane_agree_verify(struct hf_uptane_plan *plan, const struct hf_tuf_file *targets,
                                                const struct hf_uptane_self *self, struct hf_why *why);
+/** Is a director's targets file bound to this device (signed.custom.holdfast.device)? */
+bool hf_uptane_is_bound(const struct hf_tuf_file *targets, struct hf_bytes device);
+/** The key that signs the server's time, from a verified director's targets file (signed.custom.holdfast.time: the
+ * uncompressed P-256 point in hex). False when it names none. docs/spec/time.md.
+ * @param key  fills */
+bool hf_uptane_time_key(struct hf_pubkey *key, const struct hf_tuf_file *targets);
 /** View of an item's path; borrows. */
 struct hf_bytes hf_uptane_item_path(const struct hf_uptane_item *item);
 

@@ -7,6 +7,7 @@
 #include "hf/wire/checkin.h"
 #include "hf/wire/image.h"
 #include "hf/wire/keyset.h"
+#include "hf/wire/report.h"
 
 static const char *folder;
 
@@ -185,6 +186,26 @@ static void metadata_seeds(void)
 
 /* ---- check-ins ---- */
 
+static void report_seeds(void)
+{
+  uint8_t room[HF_REPORT_MAX], signed_room[HF_REPORT_MAX];
+  const uint8_t key[HF_SHA256_LEN] = {1};
+  struct hf_buf out = hf_buf_init(room, sizeof room), whole = hf_buf_init(signed_room, sizeof signed_room);
+  struct hf_report report = {.device = HF_LIT("sn-1"),
+                             .part = HF_LIT("main"),
+                             .counter = UINT64_C(3) << 32,
+                             .time = 1790000000,
+                             .attack = HF_RULE_TUF_ROLLBACK,
+                             .component_count = 1,
+                             .secondary_count = 1,
+                             .secondary = {HF_LIT("0123456789abcdef")}};
+  report.component[0] = (struct hf_checkin_component){.name = HF_LIT("main"), .version = HF_LIT("1.2.0+7")};
+  assert_int_equal(hf_report_encode(&out, &report), HF_OK);
+  write_seed("report", "manifest", hf_buf_bytes(&out));
+  hf_report_put_signed(&whole, key, hf_buf_bytes(&out), HF_LIT("signature"));
+  write_seed("report", "signed", hf_buf_bytes(&whole));
+}
+
 static void checkin_seeds(void)
 {
   uint8_t room[HF_CHECKIN_MAX];
@@ -218,7 +239,8 @@ static void checkin_seeds(void)
   assert_int_equal(hf_checkin_encode(&out, &checkin), HF_OK);
   write_seed("checkin", "full", hf_buf_bytes(&out));
 
-  struct hf_checkin_answer answer = {1790000000, 1800, 4, true, 8, true, 1790086400, true};
+  struct hf_checkin_answer answer = {
+      1790000000, 1800, 4, true, 8, true, 1790086400, true, {1790000000, HF_LIT("0123456789")}};
   out = hf_buf_init(room, sizeof room);
   hf_buf_put_u8(&out, 1);
   assert_int_equal(hf_checkin_answer_encode(&out, &answer), HF_OK);
@@ -236,5 +258,6 @@ int main(int argc, char **argv)
   keyset_seed();
   metadata_seeds();
   checkin_seeds();
+  report_seeds();
   return 0;
 }

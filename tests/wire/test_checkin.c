@@ -48,6 +48,9 @@ static struct hf_checkin largest(void)
                                                          .counter = UINT32_MAX,
                                                          .slot = UINT32_MAX};
   }
+  static uint8_t report[HF_REPORT_MAX];
+  checkin.report = hf_bytes_init(report, sizeof report);
+  checkin.nonces = hf_bytes_init(report, HF_TIMESIG_NONCES_MAX * HF_TIMESIG_NONCE_LEN);
   checkin.event_count = 8;
   for (uint32_t i = 0; i < 8; i++) {
     checkin.event[i] = (struct hf_checkin_event){UINT32_MAX - 8 + i, 65535, INT64_MAX, 65535, text63};
@@ -102,6 +105,8 @@ static void reads_back_what_it_wrote(void **state)
   assert_int_equal(read.event[7].number, UINT32_MAX - 1);
   assert_int_equal(read.event[0].rule, 65535);
   assert_int_equal(read.attribute_count, 16);
+  assert_int_equal(read.report.len, HF_REPORT_MAX);
+  assert_int_equal(read.nonces.len, 64);
   assert_int_equal(read.update.state, HF_UPDATE_POSTPONED);
   assert_int_equal(read.update.percent, 100);
   assert_int_equal(read.acted, UINT32_MAX);
@@ -349,10 +354,14 @@ static void reads_back_a_full_answer(void **state)
   (void)state;
   uint8_t room[HF_CHECKIN_ANSWER_MAX];
   struct hf_buf out = hf_buf_init(room, sizeof room);
-  struct hf_checkin_answer answer = {INT64_MAX, UINT32_MAX, UINT32_MAX, true, 0, true, INT64_MAX, true}, read;
+  struct hf_checkin_answer answer = {INT64_MAX, UINT32_MAX, UINT32_MAX,
+                                     true,      0,          true,
+                                     INT64_MAX, true,       {INT64_MAX, HF_LIT("s")}},
+                           read;
   assert_int_equal(hf_checkin_answer_encode(&out, &answer), HF_OK);
   assert_int_equal(hf_checkin_answer_parse(&read, hf_buf_bytes(&out), NULL), HF_OK);
   assert_true(read.time == INT64_MAX && read.deadline == INT64_MAX);
+  assert_true(read.timesig.time == INT64_MAX && hf_bytes_is(read.timesig.sig, "s"));
   assert_int_equal(read.next_s, UINT32_MAX);
   assert_int_equal(read.director, UINT32_MAX);
   assert_true(read.has_events_to && read.attributes_stored && read.renew);

@@ -197,13 +197,51 @@ static void builds_paths_and_addresses(void **state)
   assert_true(hf_bytes_is(hf_buf_bytes(&out), "t/1.0.0/main.img"));
 }
 
+static void reads_and_writes_what_an_image_requires_of_others(void **state)
+{
+  (void)state;
+  struct hf_target_file file;
+  struct hf_target target;
+  uint8_t room[2048];
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  const char *text = with(GOOD, "\"sbom\"", "\"requires\":{\"modem\":\"*\",\"radio\":\">=1.2.0 <2.0.0\"},\"sbom\"");
+  assert_int_equal(hf_target_file_parse(&file, json("\"a\""), json(text), NULL), HF_OK);
+  assert_int_equal(hf_target_parse(&target, file.custom, NULL), HF_OK);
+  assert_int_equal(target.requires_count, 2);
+  assert_true(hf_bytes_is(target.requires[1].component, "radio"));
+  assert_true(hf_bytes_is(target.requires[1].range, ">=1.2.0 <2.0.0"));
+  hf_target_put(&out, &target, &file);
+  assert_true(hf_bytes_is(hf_buf_bytes(&out), text));
+}
+
+static void refuses_requirements_nobody_could_judge(void **state)
+{
+  (void)state;
+  static const char *const bad[] = {"[]",
+                                    "{\"radio\":1}",
+                                    "{\"radio\":\"newest\"}",
+                                    "{\"Radio\":\"*\"}",
+                                    "{\"main\":\"*\"}", /* of itself */
+                                    "{\"a\":\"*\",\"b\":\"*\",\"c\":\"*\",\"d\":\"*\"}"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char member[128];
+    snprintf(member, sizeof member, "\"requires\":%s,\"sbom\"", bad[i]);
+    assert_int_equal(refusal("\"a\"", with(GOOD, "\"sbom\"", member), false), HF_RULE_TUF_CUSTOM);
+  }
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
-      cmocka_unit_test(reads_what_the_image_repository_says), cmocka_unit_test(writes_what_it_reads),
-      cmocka_unit_test(optional_members_may_be_absent),       cmocka_unit_test(refuses_malformed_files),
-      cmocka_unit_test(refuses_malformed_custom_data),        cmocka_unit_test(refuses_paths_that_lead_elsewhere),
+      cmocka_unit_test(reads_what_the_image_repository_says),
+      cmocka_unit_test(writes_what_it_reads),
+      cmocka_unit_test(optional_members_may_be_absent),
+      cmocka_unit_test(refuses_malformed_files),
+      cmocka_unit_test(refuses_malformed_custom_data),
+      cmocka_unit_test(refuses_paths_that_lead_elsewhere),
       cmocka_unit_test(builds_paths_and_addresses),
+      cmocka_unit_test(reads_and_writes_what_an_image_requires_of_others),
+      cmocka_unit_test(refuses_requirements_nobody_could_judge),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -13,6 +13,7 @@ struct world {
   struct hf_tuf_trust image_trust, director_trust;
   struct hf_uptane_installed installed[5];
   struct hf_uptane_self self;
+  struct hf_target_require require[4]; /* of the release of the same index; component empty: none */
 };
 
 /* An image as the release key holder knows it. */
@@ -71,6 +72,8 @@ static void publish_image(struct world *world, uint32_t version, const struct re
                                .hardware = {hf_bytes_text(releases[i].hardware)}};
     assert_int_equal(hf_version_parse(&target.version, hf_bytes_text(releases[i].version), NULL), HF_OK);
     memset(target.image, releases[i].seed ^ 0xff, sizeof target.image);
+    target.requires_count = world->require[i].component.len > 0;
+    target.requires[0] = world->require[i];
     hf_target_put(&value, &target, &file);
     entries[i] = (struct hf_tufwrite_entry){file.path, hf_buf_bytes(&value)};
   }
@@ -398,6 +401,73 @@ static void refuses_more_targets_than_a_plan_holds(void **state)
   assert_int_equal(decide(world, &plan), HF_RULE_UPTANE_TOO_MANY);
 }
 
+static const struct release radio32 = {
+    "thermostat/1.1.0/radio.img", "thermostat", "radio", "3.2.0", "*", "radio-x", 6, 50, 0x33};
+
+/* Main and, when `with_radio`, radio are ordered together; what main demands of radio decides. */
+static uint16_t decide_requires(struct world *world, const char *component, const char *range, bool with_radio)
+{
+  struct hf_uptane_plan plan;
+  struct release both[2] = {r11, radio32};
+  struct order orders[2] = {honest(&r11), honest(&radio32)};
+  orders[1].order = 1;
+  world->require[0] = (struct hf_target_require){hf_bytes_text(component), hf_bytes_text(range)};
+  publish_image(world, 1, both, 2);
+  publish_director(world, 1, "thermo-0001", orders, with_radio ? 2 : 1);
+  return decide(world, &plan);
+}
+
+static void an_image_may_require_a_version_that_is_installed_already(void **state)
+{
+  assert_int_equal(decide_requires(*state, "radio", ">=3.1 <4.0", false), 0);
+}
+
+static void an_image_may_require_a_version_that_comes_with_it(void **state)
+{
+  assert_int_equal(decide_requires(*state, "radio", ">=3.2", true), 0);
+}
+
+static void refuses_an_image_that_needs_a_newer_component_than_is_installed(void **state)
+{
+  assert_int_equal(decide_requires(*state, "radio", ">=3.2", false), HF_RULE_UPTANE_REQUIRES);
+}
+
+/* Installed it would have been good; what comes with it is what counts. */
+static void judges_requirements_by_the_set_that_results(void **state)
+{
+  assert_int_equal(decide_requires(*state, "radio", "=3.1", true), HF_RULE_UPTANE_REQUIRES);
+}
+
+static void refuses_an_image_that_requires_a_component_it_does_not_have(void **state)
+{
+  assert_int_equal(decide_requires(*state, "gateway", "*", false), HF_RULE_UPTANE_REQUIRES_ABSENT);
+}
+
+static void refuses_more_comparisons_than_a_plan_holds(void **state)
+{
+  struct world *world = *state;
+  world->require[1] = (struct hf_target_require){HF_LIT("main"), HF_LIT(">=1.0")};
+  assert_int_equal(decide_requires(world, "radio", ">0.1 >0.2 >0.3 >0.4 >0.5 >0.6 >0.7 >0.8", true),
+                   HF_RULE_UPTANE_REQUIRES_MANY);
+}
+
+/* Uptane 5.4.4.7: the search hands over one file; another path's file is not taken for it. */
+static void an_item_is_judged_by_the_file_of_its_own_path_only(void **state)
+{
+  struct world *world = *state;
+  struct hf_uptane_plan plan;
+  struct hf_why why = {0};
+  struct order order = honest(&r11);
+  struct hf_target_file file = file_of(&r11);
+  publish_director(world, 1, "thermo-0001", &order, 1);
+  assert_done(&world->director, &world->director_trust);
+  assert_int_equal(hf_uptane_director_verify(&plan, hf_tufclient_targets(&world->director.client), &world->self, &why),
+                   HF_ALLOW);
+  file.path = HF_LIT("thermostat/1.1.0/other.img");
+  assert_int_equal(hf_uptane_item_verify(&plan, 0, &file, &world->self, &why), HF_DENY);
+  assert_int_equal(why.rule, HF_RULE_UPTANE_NOT_LISTED);
+}
+
 /* All or none: one good and one bad image are no update. */
 static void one_bad_component_spoils_the_plan(void **state)
 {
@@ -500,6 +570,13 @@ int main(void)
       TEST(refuses_a_component_it_does_not_have),
       TEST(refuses_two_components_at_one_place_in_the_order),
       TEST(refuses_more_targets_than_a_plan_holds),
+      TEST(an_image_may_require_a_version_that_is_installed_already),
+      TEST(an_image_may_require_a_version_that_comes_with_it),
+      TEST(refuses_an_image_that_needs_a_newer_component_than_is_installed),
+      TEST(judges_requirements_by_the_set_that_results),
+      TEST(refuses_an_image_that_requires_a_component_it_does_not_have),
+      TEST(refuses_more_comparisons_than_a_plan_holds),
+      TEST(an_item_is_judged_by_the_file_of_its_own_path_only),
       TEST(one_bad_component_spoils_the_plan),
       TEST(refuses_a_director_that_delegates),
       TEST(an_empty_list_of_delegations_is_none),
