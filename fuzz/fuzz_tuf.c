@@ -61,7 +61,7 @@ static void read_file(enum hf_tuf_role role, struct hf_bytes text)
     return;
   }
   memset(&trust, 0, sizeof trust);
-  if (role == HF_TUF_ROOT && hf_tuf_root_parse(&trust.root, &file, NULL) == HF_OK) {
+  if (role == HF_TUF_ROOT && hf_tuf_root_parse(&trust.root, &file, &limits, NULL) == HF_OK) {
     check_record(&trust);
     (void)!hf_tuf_verify(&file, &trust.root, &limits, NULL);
   }

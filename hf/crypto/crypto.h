@@ -17,7 +17,13 @@
 /** DER ECDSA P-256 is at most 72 bytes, Ed25519 is 64. */
 #define HF_SIG_MAX 72
 
-enum hf_key_type { HF_KEY_NONE = 0, HF_KEY_P256 = 1, HF_KEY_ED25519 = 2 };
+enum hf_key_type {
+  HF_KEY_NONE = 0,
+  HF_KEY_P256 = 1,
+  HF_KEY_ED25519 = 2,
+  HF_KEY_HOST = 3 /**< of a type that only hosts verify (RSA, P-384): SHA-256 of its SubjectPublicKeyInfo stands for it,
+                       the key itself is in a keyring (hf/wire/tuf.h, struct hf_tuf_host); never on a device */
+};
 
 /** A public key by its raw material, so that two encodings of one key are one key. */
 struct hf_pubkey {

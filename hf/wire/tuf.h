@@ -26,6 +26,8 @@
 
 enum hf_tuf_role { HF_TUF_ROOT = 0, HF_TUF_TIMESTAMP = 1, HF_TUF_SNAPSHOT = 2, HF_TUF_TARGETS = 3, HF_TUF_ROLES = 4 };
 
+struct hf_tuf_host;
+
 /** How much a client puts up with. Start from hf_tuf_limits_init. */
 struct hf_tuf_limits {
   uint32_t file_max[HF_TUF_ROLES]; /**< bytes of each role's file */
@@ -36,6 +38,11 @@ struct hf_tuf_limits {
   uint8_t *scratch;                /**< for Ed25519 over text that is not in canonical form already: room for the
                                         canonical bytes; NULL: such a signature does not count */
   size_t scratch_cap;
+  bool foreign;                   /**< a repository that other tools made: key ids need not be hashes, a role may have a
+                                       threshold that its keys do not reach (nothing is signed by it then), or name a key
+                                       that is not there; false */
+  const struct hf_tuf_host *host; /**< what only hosts can do; NULL: nothing of it, as on devices */
+  void *host_ctx;                 /**< handed to its functions */
 };
 
 /** Defaults: root 64 KiB, timestamp 16 KiB, snapshot 2 MiB, targets 8 MiB. Devices lower them to their buffer. */
@@ -76,7 +83,24 @@ struct hf_tuf_meta {
   uint32_t version;
   uint32_t length; /**< 0: not said */
   bool has_sha256;
+  bool has_sha512;
   uint8_t sha256[HF_SHA256_LEN];
+  uint8_t sha512[HF_SHA512_LEN]; /**< checked on hosts; a device goes by SHA-256, which it demands */
+};
+
+/** What a host adds: key types and a hash that devices do not link, and a snapshot too long for the trust record. */
+struct hf_tuf_host {
+  const char *name;
+  uint32_t version; /**< 1 */
+  /** Read a key object of a type this file does not know. `pub` gets type HF_KEY_HOST and SHA-256 of the
+   * SubjectPublicKeyInfo. HF_OK; HF_E_NOT_FOUND: unknown here too, counts for nothing; HF_E_INPUT: malformed. */
+  enum hf_err (*key_parse)(void *ctx, struct hf_pubkey *pub, struct hf_json object);
+  /** Is `sig`, the text value of "sig", a signature of such a key over the canonical form of the file's body? */
+  enum hf_verdict (*verify)(void *ctx, const struct hf_pubkey *pub, const struct hf_tuf_file *file, struct hf_json sig);
+  void (*sha512)(uint8_t out[HF_SHA512_LEN], struct hf_bytes bytes);
+  /** In place of the comparison with trust->listed, which stays empty: nothing that the trusted snapshot listed is
+   * missing or older in this one (TUF section 5.5.5). NULL: the record's list is used. */
+  enum hf_verdict (*listing_verify)(void *ctx, const struct hf_tuf_file *snapshot, struct hf_why *why);
 };
 
 /** The version floor of one role and what was signed under that version. */
@@ -125,20 +149,29 @@ HF_MUST enum hf_err hf_tuf_parse(struct hf_tuf_file *file, struct hf_bytes text,
 HF_MUST enum hf_verdict hf_tuf_verify(const struct hf_tuf_file *file, const struct hf_tuf_root *root,
                                       const struct hf_tuf_limits *limits, struct hf_why *why);
 
-/** Read a root file's body. Key ids must be the hash of their key; thresholds 1..keys; keys of unknown type are
- * skipped and count for nothing. Stack about 900 bytes. */
-HF_MUST enum hf_err hf_tuf_root_parse(struct hf_tuf_root *root, const struct hf_tuf_file *file, struct hf_why *why);
+/** Read a root file's body. Key ids must be the hash of their key, unless limits->foreign; thresholds 1..keys;
+ * keys of unknown type are skipped and count for nothing. Stack about 900 bytes. */
+HF_MUST enum hf_err hf_tuf_root_parse(struct hf_tuf_root *root, const struct hf_tuf_file *file,
+                                      const struct hf_tuf_limits *limits, struct hf_why *why);
 /** Read one entry of "meta" of a timestamp or snapshot. HF_E_NOT_FOUND when it is not listed. */
 HF_MUST enum hf_err hf_tuf_meta_get(struct hf_tuf_meta *meta, const struct hf_tuf_file *file, const char *name,
                                     struct hf_why *why);
 /** The same for an entry already at hand, when walking "meta". */
 HF_MUST enum hf_err hf_tuf_meta_parse(struct hf_tuf_meta *meta, const struct hf_tuf_file *file, struct hf_json entry,
                                       struct hf_why *why);
+/**
+ * The bytes of a file against what another said about it: length, and every hash that this client knows.
+ * @return HF_ALLOW; HF_DENY with TUF_LENGTH or TUF_HASH
+ */
+HF_MUST enum hf_verdict hf_tuf_meta_verify(const struct hf_tuf_meta *meta, struct hf_bytes bytes,
+                                           const struct hf_tuf_limits *limits, struct hf_why *why);
+/** SHA-256 of the canonical form of any value. */
+void hf_tuf_hash(uint8_t out[HF_SHA256_LEN], struct hf_json value);
 /** SHA-256 of the canonical "signed" part: what the signatures are over. */
 void hf_tuf_digest(uint8_t out[HF_SHA256_LEN], const struct hf_tuf_file *file);
 
 /**
- * Find a target by its path in a targets file.
+ * Find a target by its path in one targets file; through delegations: hf/wire/tufsearch.h.
  * @return HF_OK; HF_E_NOT_FOUND; HF_E_INPUT: the entry is malformed, or it is not there and the file delegates
  *         (TUF_DELEGATED: delegations are not followed, so its absence proves nothing)
  */

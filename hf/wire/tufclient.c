@@ -97,20 +97,6 @@ static void raise_announced(struct hf_tuf_floor *floor, uint32_t version)
   }
 }
 
-/* The bytes against what the file before said about them. */
-static enum hf_verdict verify_announced(const struct hf_tuf_meta *expect, struct hf_bytes bytes, struct hf_why *why)
-{
-  uint8_t hash[HF_SHA256_LEN];
-  if (expect->length > 0 && bytes.len != expect->length) {
-    return deny(why, HF_RULE_TUF_LENGTH);
-  }
-  if (!expect->has_sha256) {
-    return HF_ALLOW;
-  }
-  hf_sha256(hash, bytes);
-  return hf_secret_equal(hash, expect->sha256, sizeof hash) ? HF_ALLOW : deny(why, HF_RULE_TUF_HASH);
-}
-
 /* Shape and signatures by the trusted root. */
 static enum hf_verdict verify_signed(const struct hf_tufclient *client, struct hf_tuf_file *file, struct hf_bytes bytes,
                                      struct hf_why *why)
@@ -159,7 +145,7 @@ static enum hf_verdict verify_root(struct hf_tufclient *client, struct hf_bytes 
   if (hf_tuf_verify(&file, &trust->root, client->limits, NULL) != HF_ALLOW) {
     return deny(why, HF_RULE_TUF_UNSIGNED_OLD);
   }
-  if (hf_tuf_root_parse(&next, &file, why) != HF_OK) {
+  if (hf_tuf_root_parse(&next, &file, client->limits, why) != HF_OK) {
     return HF_DENY;
   }
   if (hf_tuf_verify(&file, &next, client->limits, NULL) != HF_ALLOW) {
@@ -304,7 +290,7 @@ static enum hf_verdict verify_listing(const struct hf_tuf_trust *trust, const st
 static enum hf_verdict verify_next(const struct hf_tufclient *client, struct hf_tuf_file *file,
                                    uint8_t digest[HF_SHA256_LEN], struct hf_bytes bytes, struct hf_why *why)
 {
-  if (verify_announced(&client->expect, bytes, why) != HF_ALLOW ||
+  if (hf_tuf_meta_verify(&client->expect, bytes, client->limits, why) != HF_ALLOW ||
       verify_signed(client, file, bytes, why) != HF_ALLOW) {
     return HF_DENY;
   }

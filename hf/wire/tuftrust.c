@@ -28,7 +28,7 @@ enum hf_verdict hf_tuf_trust_verify(struct hf_tuf_trust *trust, struct hf_bytes 
   struct hf_tuf_file file;
   memset(trust, 0, sizeof *trust);
   if (hf_tuf_parse(&file, root_text, HF_TUF_ROOT, limits, why) != HF_OK ||
-      hf_tuf_root_parse(&trust->root, &file, why) != HF_OK ||
+      hf_tuf_root_parse(&trust->root, &file, limits, why) != HF_OK ||
       hf_tuf_verify(&file, &trust->root, limits, why) != HF_ALLOW) {
     memset(trust, 0, sizeof *trust); /* a record without keys trusts nothing */
     return HF_DENY;

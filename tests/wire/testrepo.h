@@ -30,7 +30,7 @@ enum testrepo_key { K_ROOT, K_ROOT2, K_ROOT3, K_TIMESTAMP, K_SNAPSHOT, K_TARGETS
 #define BIT(k) (1u << (k))
 
 struct testrepo_file {
-  char name[40];
+  char name[64];
   uint8_t *at;
   size_t len;
   enum hf_tufclient_got got; /* what a fetch of it brings */
@@ -247,7 +247,7 @@ static inline void testrepo_free(struct testrepo *repo)
 static inline void testrepo_trust(struct testrepo *repo, struct hf_tuf_trust *trust, uint32_t version)
 {
   struct hf_tuf_limits limits = hf_tuf_limits_init();
-  char name[40];
+  char name[64];
   snprintf(name, sizeof name, "%u.root.json", version);
   struct hf_why why = {0};
   assert_int_equal(hf_tuf_trust_verify(trust, testrepo_get(repo, name), &limits, &why), HF_ALLOW);
