@@ -54,7 +54,7 @@ enum hf_verdict hf_partial_root_verify(struct hf_tuf_trust *trust, struct hf_byt
   if (hf_tuf_verify(&file, &trust->root, &limits, NULL) != HF_ALLOW) {
     return deny(why, HF_RULE_TUF_UNSIGNED_OLD);
   }
-  if (hf_tuf_root_parse(&next, &file, why) != HF_OK) {
+  if (hf_tuf_root_parse(&next, &file, &limits, why) != HF_OK) {
     return HF_DENY;
   }
   if (hf_tuf_verify(&file, &next, &limits, NULL) != HF_ALLOW) {
