@@ -2,12 +2,14 @@
  * holdfast keyset: which keys the images of a product may be signed with. Made and signed away from the server. */
 #include <string.h>
 
+#include "hf/cli/ask.h"
 #include "hf/cli/command.h"
 #include "hf/cli/keysetfile.h"
 #include "hf/cli/offline.h"
 #include "hf/cli/output.h"
 #include "hf/cli/place.h"
 #include "hf/cli/term.h"
+#include "hf/codec/text.h"
 #include "hf/wire/names.h"
 #include "hf/wire/pubkey.h"
 
@@ -209,6 +211,37 @@ int hf_cmd_keyset_sign(const struct hf_call *call)
   }
   hf_key_free(key);
   return err == HF_OK ? hf_keyset_print(call, path) : hf_exit_of(err);
+}
+
+/* ---- publish ---- */
+
+static void print_published(const json_t *reply)
+{
+  printf("Key set %s of %s is published. %s devices have it, %s will fetch it at their next check-in.\n",
+         hf_member(reply, "version"), hf_member(reply, "product"), hf_member(reply, "devices"),
+         hf_member(reply, "behind"));
+  if (json_integer_value(json_object_get(reply, "without")) > 0) {
+    hf_note("%s devices have a boot loader that takes no key sets, or have not checked in yet",
+            hf_member(reply, "without"));
+  }
+}
+
+int hf_cmd_keyset_publish(const struct hf_call *call)
+{
+  uint8_t room[HF_KEYSET_MAX];
+  uint8_t text_room[4 * (HF_KEYSET_MAX + 2) / 3];
+  struct hf_buf text = hf_buf_init(text_room, sizeof text_room);
+  struct hf_keyset set;
+  struct hf_client_path path;
+  enum hf_err err = hf_keyset_file_get(&set, room, call->operands[0]);
+  if (err != HF_OK) {
+    return hf_exit_of(err);
+  }
+  hf_base64_put(&text, (struct hf_bytes){room, set.body.len + 1 + set.signatures.len});
+  hf_client_path_init(&path, "/products");
+  hf_client_path_put(&path, hf_say("%.*s", (int)set.product_len, set.product));
+  hf_client_path_put(&path, "keyset");
+  return hf_ask(call, "PUT", &path, json_pack("{s:s%}", "file", text.at, text.len), print_published);
 }
 
 /* ---- show ---- */

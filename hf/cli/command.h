@@ -40,6 +40,7 @@ int hf_cmd_image_verify(const struct hf_call *call);
 int hf_cmd_image_info(const struct hf_call *call);
 int hf_cmd_keyset_create(const struct hf_call *call);
 int hf_cmd_keyset_sign(const struct hf_call *call);
+int hf_cmd_keyset_publish(const struct hf_call *call);
 int hf_cmd_keyset_show(const struct hf_call *call);
 int hf_cmd_factory_issue(const struct hf_call *call);
 int hf_cmd_audit_list(const struct hf_call *call);

@@ -31,6 +31,7 @@ struct hf_cached {
   uint32_t acted;
   uint32_t boot;
   uint32_t number;     /**< of the last check-in within that boot */
+  uint32_t keyset;     /**< newest key set of its product, 0: none */
   uint32_t generation; /**< of the engine when the offer was worked out */
   bool blocked;
   bool has_cert;

@@ -7,6 +7,7 @@
 #include "hf/base/assert.h"
 #include "hf/server/cache.h"
 #include "hf/server/intake.h"
+#include "hf/server/keysets.h"
 #include "hf/server/member.h"
 
 /* Check-ins are spread over this part of the interval to both sides, so that a fleet that was switched on at once
@@ -34,6 +35,8 @@ static void report_digest(uint8_t out[16], const struct hf_checkin *checkin)
   hf_buf_put_be32(&buf, checkin->boot);
   hf_buf_put_u8(&buf, checkin->reset);
   hf_buf_put_u8(&buf, checkin->storage);
+  hf_buf_put_u8(&buf, checkin->has_keyset);
+  hf_buf_put_be32(&buf, checkin->keyset);
   hf_buf_put_be64(&buf, (uint64_t)checkin->postponed_until);
   hf_buf_put_be32(&buf, checkin->acted);
   hf_buf_put_be16(&buf, (uint16_t)checkin->update.state);
@@ -138,6 +141,9 @@ static enum hf_err take_in(struct visit *visit, struct hf_why *why)
   if (err == HF_OK && !late) {
     err = hf_member_report(engine, &offer, &row, checkin, visit->now);
   }
+  if (err == HF_OK && checkin->has_keyset) {
+    err = hf_keysets_newest(&cached->keyset, engine->db, hf_bytes_text(row.product));
+  }
   if (err != HF_OK || late) {
     cached->event_number = err == HF_OK ? (uint32_t)row.event_number : cached->event_number;
     return err;
@@ -191,6 +197,7 @@ static enum hf_err answer_put(struct visit *visit, struct hf_buf *out)
       .attributes_stored = checkin->attribute_count > 0,
       .deadline = something || cached->soon ? cached->deadline : 0,
       .renew = visit->peer->not_after - visit->now < visit->engine->settings.certificate_life_s / RENEW_PART,
+      .keyset = checkin->has_keyset && cached->keyset > checkin->keyset ? cached->keyset : 0,
   };
   return hf_checkin_answer_encode(out, &answer);
 }

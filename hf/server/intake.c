@@ -20,7 +20,7 @@ static enum hf_err row_put(struct hf_engine *engine, const struct hf_device_row 
   struct hf_stmt *stmt = hf_stmt_open(
       engine->db,
       "UPDATE device SET hardware = ?, version = ?, version_key = ?, boot_id = ?, reset_reason = ?, state = ?,"
-      " wanted = ?, percent = ?, rule = ?, postponed_until = ?, key_storage = ?, acted = ?, address = ?,"
+      " wanted = ?, percent = ?, rule = ?, postponed_until = ?, key_storage = ?, keyset = ?, acted = ?, address = ?,"
       " last_seen = ?, first_seen = CASE WHEN first_seen = 0 THEN ? ELSE first_seen END WHERE n = ?");
   hf_stmt_put_text(stmt, checkin->hardware);
   hf_stmt_put_text(stmt, text);
@@ -33,6 +33,7 @@ static enum hf_err row_put(struct hf_engine *engine, const struct hf_device_row 
   hf_stmt_put_int(stmt, checkin->update.rule);
   hf_stmt_put_int(stmt, checkin->postponed_until);
   hf_stmt_put_int(stmt, checkin->storage);
+  hf_stmt_put_int(stmt, checkin->has_keyset ? (int64_t)checkin->keyset : -1);
   hf_stmt_put_int(stmt, checkin->acted);
   hf_stmt_put_text(stmt, address);
   hf_stmt_put_int(stmt, now);

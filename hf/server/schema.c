@@ -176,8 +176,17 @@ static const char *const version_factory[] = {
     NULL,
 };
 
+/* Key sets (docs/spec/keyset.md). device.keyset: version it has, 0 none yet, -1: its boot loader takes none. */
+static const char *const version_keyset[] = {
+    "CREATE TABLE keyset (product TEXT NOT NULL REFERENCES product (name), version BIGINT NOT NULL, file BLOB NOT NULL,"
+    " created BIGINT NOT NULL, created_by TEXT NOT NULL, PRIMARY KEY (product, version)) WITHOUT ROWID",
+    "ALTER TABLE device ADD COLUMN keyset BIGINT NOT NULL DEFAULT -1",
+    "CREATE INDEX device_keyset ON device (product, keyset)",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
-static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory};
+static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

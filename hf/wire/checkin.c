@@ -25,7 +25,8 @@ enum {
   CHECKIN_STORAGE,
   CHECKIN_POSTPONED,
   CHECKIN_REPORT,
-  CHECKIN_NONCE = 16
+  CHECKIN_KEYSET,
+  CHECKIN_NONCE
 };
 enum { COMPONENT_NAME, COMPONENT_VERSION, COMPONENT_DIGEST, COMPONENT_COUNTER, COMPONENT_SLOT };
 enum { UPDATE_STATE, UPDATE_VERSION, UPDATE_PERCENT, UPDATE_RULE };
@@ -39,7 +40,8 @@ enum {
   ANSWER_ATTRIBUTES,
   ANSWER_DEADLINE,
   ANSWER_FLAGS,
-  ANSWER_SIGNED_TIME = 9
+  ANSWER_KEYSET,
+  ANSWER_SIGNED_TIME
 };
 
 /* Members a map must have, as bits by key. */
@@ -206,7 +208,7 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
   }
   hf_cbor_put_map(out, 9u + checkin->has_acted + (checkin->event_count > 0) + (checkin->attribute_count > 0) +
                            (checkin->storage > 0) + (checkin->postponed_until > 0) + (checkin->report.len > 0) +
-                           (checkin->nonces.len > 0));
+                           checkin->has_keyset + (checkin->nonces.len > 0));
   put_mandatory(out, checkin);
   if (checkin->has_acted) {
     hf_fields_put_uint(out, CHECKIN_ACTED, checkin->acted);
@@ -228,6 +230,9 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
     hf_fields_put_uint(out, CHECKIN_POSTPONED, seconds(checkin->postponed_until));
   }
   put_key_bytes(out, CHECKIN_REPORT, checkin->report);
+  if (checkin->has_keyset) {
+    hf_fields_put_uint(out, CHECKIN_KEYSET, checkin->keyset);
+  }
   put_key_bytes(out, CHECKIN_NONCE, checkin->nonces);
   return out->failed ? HF_E_SPACE : HF_OK;
 }
@@ -235,7 +240,8 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
 enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin_answer *answer)
 {
   hf_cbor_put_map(out, 3u + (answer->director > 0) + answer->has_events_to + answer->attributes_stored +
-                           (answer->deadline > 0) + answer->renew + (answer->timesig.sig.len > 0));
+                           (answer->deadline > 0) + answer->renew + (answer->keyset > 0) +
+                           (answer->timesig.sig.len > 0));
   hf_fields_put_uint(out, ANSWER_PROTOCOL, HF_CHECKIN_PROTOCOL);
   hf_fields_put_uint(out, ANSWER_TIME, seconds(answer->time));
   hf_fields_put_uint(out, ANSWER_NEXT, answer->next_s);
@@ -253,6 +259,9 @@ enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin
   }
   if (answer->renew) {
     hf_fields_put_uint(out, ANSWER_FLAGS, FLAG_RENEW);
+  }
+  if (answer->keyset > 0) {
+    hf_fields_put_uint(out, ANSWER_KEYSET, answer->keyset);
   }
   if (answer->timesig.sig.len > 0) {
     hf_cbor_put_uint(out, ANSWER_SIGNED_TIME);
@@ -388,6 +397,10 @@ static void take_member(struct hf_checkin *checkin, int64_t key, struct hf_cbor 
     case CHECKIN_STORAGE: checkin->storage = (uint8_t)hf_cbor_uint(in, UINT8_MAX); break;
     case CHECKIN_POSTPONED: checkin->postponed_until = hf_fields_time(in); break;
     case CHECKIN_REPORT: checkin->report = hf_cbor_bytes(in, HF_REPORT_MAX); break;
+    case CHECKIN_KEYSET:
+      checkin->keyset = (uint32_t)hf_cbor_uint(in, UINT32_MAX);
+      checkin->has_keyset = true;
+      break;
     case CHECKIN_NONCE: take_nonces(checkin, in); break;
     default: hf_cbor_skip(in); break;
   }
@@ -461,6 +474,7 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
     case ANSWER_ATTRIBUTES: answer->attributes_stored = hf_cbor_uint(in, 1) == 1; break;
     case ANSWER_DEADLINE: answer->deadline = hf_fields_time(in); break;
     case ANSWER_FLAGS: answer->renew = (hf_cbor_uint(in, UINT32_MAX) & FLAG_RENEW) != 0; break;
+    case ANSWER_KEYSET: answer->keyset = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case ANSWER_SIGNED_TIME: take_timesig(&answer->timesig, in); break;
     default: hf_cbor_skip(in); break;
   }

@@ -112,6 +112,8 @@ struct hf_checkin {
   bool has_acted;
   uint32_t acted;          /**< director version of the last answer that was acted on */
   int64_t postponed_until; /**< seconds; 0: absent */
+  bool has_keyset;         /**< the boot loader takes signed key sets (hf/wire/keyset.h) */
+  uint32_t keyset;         /**< version of the one the device has; 0: only what is compiled in */
   uint8_t component_count; /**< 1..HF_CHECKIN_COMPONENTS_MAX */
   struct hf_checkin_component component[HF_CHECKIN_COMPONENTS_MAX];
   uint8_t event_count;
@@ -131,6 +133,7 @@ struct hf_checkin_answer {
   bool attributes_stored;
   int64_t deadline;          /**< for installing, seconds since 1970; 0: absent */
   bool renew;                /**< renew the certificate now */
+  uint32_t keyset;           /**< a newer key set of this version is there to fetch; 0: absent */
   struct hf_timesig timesig; /**< over the nonces of the check-in; `sig` empty: absent */
 };
 

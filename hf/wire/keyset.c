@@ -31,7 +31,8 @@ static enum hf_err take_head(struct hf_keyset *set, struct hf_cursor *cur, struc
   if (!hf_bytes_equal(hf_cursor_take(cur, 4), HF_LIT(HF_KEYSET_MAGIC))) {
     return refuse(why, HF_RULE_KEYSET_MAGIC, 0);
   }
-  if (hf_cursor_u8(cur) != HF_KEYSET_FORMAT) {
+  uint8_t format = hf_cursor_u8(cur);
+  if (!cur->failed && format != HF_KEYSET_FORMAT) {
     hf_why_put(why, HF_RULE_KEYSET_FORMAT, 4);
     return HF_E_VERSION;
   }

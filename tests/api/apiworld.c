@@ -18,6 +18,7 @@
 #include "hf/server/jsonschema.h"
 #include "hf/wire/checkin.h"
 #include "hf/wire/image.h"
+#include "hf/wire/keyset.h"
 #include "hf/wire/target.h"
 #include "hf/wire/tufwrite.h"
 
@@ -74,6 +75,7 @@ int world_open(struct world *world)
   (void)snprintf(world->bearer, sizeof world->bearer, "%s", founding.token);
   (void)snprintf(vault, sizeof vault, "%s/server/vault", world->dir);
   assert_int_equal(hf_vault_link_open(&world->vault, vault), HF_OK);
+  world->root = key_of(world->dir, "offline/root.pem");
   world->targets = key_of(world->dir, "offline/targets.pem");
   world->image = key_of(world->dir, "offline/image.pem");
   world->targets_version = 1;
@@ -96,6 +98,7 @@ void world_close(struct world *world)
   hf_engine_close(world->reader);
   hf_engine_close(world->engine);
   hf_vault_link_close(world->vault);
+  hf_key_free(world->root);
   hf_key_free(world->targets);
   hf_key_free(world->image);
   json_decref(world->document);
@@ -483,4 +486,30 @@ void world_release(struct world *world, const char *version)
   free(text);
   json_decref(body);
   free(targets);
+}
+
+static enum hf_err sign_digest_of(void *ctx, struct hf_buf *sig, const uint8_t digest[HF_SHA256_LEN])
+{
+  return hf_key_sign_digest(sig, ctx, digest);
+}
+
+const char *world_keyset(struct world *world, uint32_t version, uint32_t revoked)
+{
+  static char text[4 * HF_KEYSET_MAX / 3 + 8];
+  uint8_t room[2][HF_KEYSET_MAX];
+  struct hf_buf plain = hf_buf_init(room[0], sizeof room[0]);
+  struct hf_buf file = hf_buf_init(room[1], sizeof room[1]);
+  struct hf_buf out = hf_buf_init(text, sizeof text - 1);
+  struct hf_keyset set = {
+      .version = version, .product_len = 10, .product = "thermostat", .count = 2, .revoked = revoked};
+  struct hf_image_signer signer = {.sign = sign_digest_of, .ctx = world->root};
+  assert_int_equal(hf_key_public(&set.key[0], world->image), HF_OK);
+  assert_int_equal(hf_key_public(&set.key[1], world->targets), HF_OK);
+  assert_int_equal(hf_key_public(&signer.pub, world->root), HF_OK);
+  assert_int_equal(hf_keyset_encode(&plain, &set), HF_OK);
+  assert_int_equal(hf_keyset_parse(&set, hf_buf_bytes(&plain), NULL), HF_OK);
+  assert_int_equal(hf_keyset_sign(&file, &set, &signer), HF_OK);
+  hf_base64_put(&out, hf_buf_bytes(&file));
+  text[out.len] = 0;
+  return text;
 }

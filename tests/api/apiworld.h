@@ -26,6 +26,7 @@ struct world {
   json_t *document;
   int64_t now;     /* starts as the real time, by which the vault judges what it signs */
   char bearer[80]; /* the command line's token, all scopes */
+  struct hf_key *root;
   struct hf_key *targets;
   struct hf_key *image;
   uint32_t targets_version;
@@ -97,6 +98,9 @@ void world_image(struct world *world, const char *version, uint8_t sha256[32], u
 /* The signed targets.json that adds this image; free() it. */
 char *world_targets(struct world *world, const char *version, const uint8_t sha256[32], uint64_t len,
                     const uint8_t digest[32]);
+/* A key set of "thermostat" that the owners signed, in base64; good until the next call. Its first key is the image
+ * key. */
+const char *world_keyset(struct world *world, uint32_t version, uint32_t revoked);
 /* Upload and publish a version of the product "thermostat". */
 void world_release(struct world *world, const char *version);
 

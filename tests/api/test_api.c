@@ -532,6 +532,27 @@ static void changes_are_told_by_kind(void **state)
   json_decref(changed);
 }
 
+static void key_sets_are_published_by_their_owners_only(void **state)
+{
+  (void)state;
+  char body[1400];
+  world_expect(&world, GET("/products/thermostat/keyset"), 404, "no key set");
+  world_expect(&world, PUT("/products/thermostat/keyset", .body = "{\"file\":\"!\"}"), 400, "base64");
+  world_expect(&world, PUT("/products/thermostat/keyset", .body = "{\"file\":\"SEZLUw==\"}"), 422, "cut");
+  (void)snprintf(body, sizeof body, "{\"file\":\"%s\"}", world_keyset(&world, 2, 1));
+  world_expect(&world, PUT("/products/nosuch/keyset", .body = body), 404, "no product");
+  json_t *set = world_json(&world, PUT("/products/thermostat/keyset", .body = body), 200);
+  assert_int_equal(number(set, "version"), 2);
+  assert_true(json_is_true(json_object_get(json_array_get(json_object_get(set, "keys"), 0), "revoked")));
+  assert_int_equal(number(set, "devices"), 0);
+  json_decref(set);
+  world_expect(&world, PUT("/products/thermostat/keyset", .body = body), 409, "higher");
+  set = world_json(&world, GET("/products/thermostat/keyset"), 200);
+  assert_int_equal(number(set, "without"), 5); /* the devices of this test say nothing of key sets */
+  json_decref(set);
+  assert_audited("keyset.publish", "thermostat");
+}
+
 static void the_overview_counts_what_the_lists_show(void **state)
 {
   (void)state;
@@ -615,6 +636,7 @@ int main(void)
       cmocka_unit_test(rollouts_that_make_no_sense_are_refused),
       cmocka_unit_test(settings_change_member_by_member),
       cmocka_unit_test(changes_are_told_by_kind),
+      cmocka_unit_test(key_sets_are_published_by_their_owners_only),
       cmocka_unit_test(the_overview_counts_what_the_lists_show),
       cmocka_unit_test(unchanged_replies_cost_no_line),
       cmocka_unit_test(what_was_done_is_there_after_a_restart),

@@ -239,8 +239,16 @@ static void checkin_seeds(void)
   assert_int_equal(hf_checkin_encode(&out, &checkin), HF_OK);
   write_seed("checkin", "full", hf_buf_bytes(&out));
 
-  struct hf_checkin_answer answer = {
-      1790000000, 1800, 4, true, 8, true, 1790086400, true, {1790000000, HF_LIT("0123456789")}};
+  struct hf_checkin_answer answer = {.time = 1790000000,
+                                     .next_s = 1800,
+                                     .director = 4,
+                                     .has_events_to = true,
+                                     .events_to = 8,
+                                     .attributes_stored = true,
+                                     .deadline = 1790086400,
+                                     .renew = true,
+                                     .keyset = 3,
+                                     .timesig = {1790000000, HF_LIT("0123456789")}};
   out = hf_buf_init(room, sizeof room);
   hf_buf_put_u8(&out, 1);
   assert_int_equal(hf_checkin_answer_encode(&out, &answer), HF_OK);

@@ -337,6 +337,24 @@ static void refuses_keys_out_of_order_or_twice(void **state)
   assert_int_equal(hf_checkin_answer_parse(&answer, HF_LIT("\xa4\x00\x01\x01\x05\x01\x05\x02\x0c"), NULL), HF_E_INPUT);
 }
 
+static void a_device_says_which_key_set_it_has(void **state)
+{
+  (void)state;
+  uint8_t room[HF_CHECKIN_MAX];
+  for (uint32_t version = 0; version < 2; version++) {
+    struct hf_buf out = hf_buf_init(room, sizeof room);
+    struct hf_checkin checkin = smallest();
+    struct hf_checkin read;
+    checkin.has_keyset = true;
+    checkin.keyset = version;
+    assert_int_equal(hf_checkin_encode(&out, &checkin), HF_OK);
+    assert_int_equal(room[out.len - 2], 15);
+    assert_int_equal(hf_checkin_parse(&read, hf_buf_bytes(&out), NULL), HF_OK);
+    assert_true(read.has_keyset);
+    assert_int_equal(read.keyset, version);
+  }
+}
+
 static void an_answer_with_nothing_to_do_is_a_few_bytes(void **state)
 {
   (void)state;
@@ -354,16 +372,23 @@ static void reads_back_a_full_answer(void **state)
   (void)state;
   uint8_t room[HF_CHECKIN_ANSWER_MAX];
   struct hf_buf out = hf_buf_init(room, sizeof room);
-  struct hf_checkin_answer answer = {INT64_MAX, UINT32_MAX, UINT32_MAX,
-                                     true,      0,          true,
-                                     INT64_MAX, true,       {INT64_MAX, HF_LIT("s")}},
-                           read;
+  struct hf_checkin_answer answer = {.time = INT64_MAX,
+                                     .next_s = UINT32_MAX,
+                                     .director = UINT32_MAX,
+                                     .has_events_to = true,
+                                     .attributes_stored = true,
+                                     .deadline = INT64_MAX,
+                                     .renew = true,
+                                     .keyset = UINT32_MAX,
+                                     .timesig = {INT64_MAX, HF_LIT("s")}};
+  struct hf_checkin_answer read;
   assert_int_equal(hf_checkin_answer_encode(&out, &answer), HF_OK);
   assert_int_equal(hf_checkin_answer_parse(&read, hf_buf_bytes(&out), NULL), HF_OK);
   assert_true(read.time == INT64_MAX && read.deadline == INT64_MAX);
   assert_true(read.timesig.time == INT64_MAX && hf_bytes_is(read.timesig.sig, "s"));
   assert_int_equal(read.next_s, UINT32_MAX);
   assert_int_equal(read.director, UINT32_MAX);
+  assert_int_equal(read.keyset, UINT32_MAX);
   assert_true(read.has_events_to && read.attributes_stored && read.renew);
   assert_int_equal(read.events_to, 0);
   for (size_t len = 0; len < out.len; len++) {
@@ -399,6 +424,7 @@ int main(void)
       cmocka_unit_test(refuses_a_component_reported_twice),
       cmocka_unit_test(skips_keys_of_a_newer_peer),
       cmocka_unit_test(refuses_keys_out_of_order_or_twice),
+      cmocka_unit_test(a_device_says_which_key_set_it_has),
       cmocka_unit_test(an_answer_with_nothing_to_do_is_a_few_bytes),
       cmocka_unit_test(reads_back_a_full_answer),
       cmocka_unit_test(names_states_and_events),
