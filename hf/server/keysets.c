@@ -31,7 +31,7 @@ static enum hf_err owners_get(struct hf_keyset_owners *owners, struct hf_pubkey 
   }
   err = err == HF_OK ? hf_file_load(&text, path, ROOT_MAX) : err;
   err = err == HF_OK ? hf_tuf_parse(&file, text, HF_TUF_ROOT, &limits, NULL) : err;
-  err = err == HF_OK ? hf_tuf_root_parse(&root, &file, NULL) : err;
+  err = err == HF_OK ? hf_tuf_root_parse(&root, &file, &limits, NULL) : err;
   free((uint8_t *)(uintptr_t)text.at);
   if (err != HF_OK) {
     return err == HF_E_NOT_FOUND ? HF_E_IO : err;
