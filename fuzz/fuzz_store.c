@@ -41,11 +41,12 @@ static void use_bootstate(const struct hf_area *area)
   if (err == HF_E_VERSION) {
     return;
   }
+  state.images = err == HF_OK ? state.images : 2;
   HF_ASSERT(err == HF_OK || err == HF_E_NOT_FOUND || err == HF_E_DENIED);
-  state.counter = 77;
+  state.image[0].counter = 77;
   /* A record with the highest number there is leaves none to count up to. */
   if (hf_bootstate_put(&state, area) == HF_OK) {
-    HF_ASSERT(hf_bootstate_get(&state, area) == HF_OK && state.counter == 77);
+    HF_ASSERT(hf_bootstate_get(&state, area) == HF_OK && state.image[0].counter == 77);
   }
 }
 

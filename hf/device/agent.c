@@ -95,7 +95,7 @@ static enum hf_err tell_failure(struct hf_agent *agent)
     progress->tries = again ? (uint8_t)(progress->tries + 1) : HF_UPDATE_TRIES_MAX;
   }
   progress->failures = boot->failures;
-  progress->version = boot->slot[boot->failed_slot % HF_SLOTS].version;
+  progress->version = boot->image[boot->failed_image % HF_IMAGES_MAX].slot[boot->failed_slot % HF_SLOTS].version;
   progress->named = true;
   return hf_update_put_state(&agent->update, trial_rule(rule) ? HF_UPDATE_REVERTED : HF_UPDATE_FAILED, rule);
 }
@@ -104,7 +104,7 @@ static enum hf_err tell_failure(struct hf_agent *agent)
 static enum hf_err tell_boot(struct hf_agent *agent)
 {
   struct hf_update_progress *progress = &agent->update.progress;
-  const struct hf_bootslot *running = &agent->boot.slot[agent->config->slot];
+  const struct hf_bootslot *running = &agent->boot.image[0].slot[agent->config->slot[0]];
   if (agent->boot.failures != progress->failures) {
     return tell_failure(agent);
   }
@@ -134,14 +134,14 @@ static enum hf_err open_all(struct hf_agent *agent)
   agent->update.store = &agent->store;
   agent->update.events = &agent->events;
   agent->update.clock = &agent->clock;
-  agent->update.running = config->slot;
+  agent->update.running = config->slot[0];
   return hf_update_open(&agent->update, &config->setup);
 }
 
 static bool config_ok(const struct hf_agent_config *config)
 {
   const struct hf_update_setup *setup = &config->setup;
-  return config->slot < HF_SLOTS && setup->layout != NULL && setup->transport.ops != NULL && setup->work != NULL &&
+  return config->slot[0] < HF_SLOTS && setup->layout != NULL && setup->transport.ops != NULL && setup->work != NULL &&
          setup->device.len > 0 && setup->product.len > 0 && setup->component.len > 0 && setup->hardware.len > 0;
 }
 
@@ -171,7 +171,7 @@ enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *
 
 bool hf_agent_on_trial(const struct hf_agent *agent)
 {
-  return agent->boot.slot[agent->config->slot].status == HF_SLOT_TRYING;
+  return hf_bootstate_on_trial(&agent->boot, agent->config->slot);
 }
 
 /* Leave the trial: the boot loader ends it, and finds here why. */
@@ -286,7 +286,7 @@ static void update_fill(struct hf_checkin *checkin, const struct hf_agent *agent
 static void checkin_fill(struct hf_checkin *checkin, const struct hf_agent *agent, struct hf_buf *text)
 {
   const struct hf_agent_config *config = agent->config;
-  const struct hf_bootslot *running = &agent->boot.slot[config->slot];
+  const struct hf_bootslot *running = &agent->boot.image[0].slot[config->slot[0]];
   *checkin = (struct hf_checkin){.boot = agent->boot_id,
                                  .number = agent->number,
                                  .product = config->setup.product,
@@ -301,7 +301,7 @@ static void checkin_fill(struct hf_checkin *checkin, const struct hf_agent *agen
   component->name = config->setup.component;
   component->version = put_version(text, &running->version);
   component->counter = running->counter;
-  component->slot = config->slot;
+  component->slot = config->slot[0];
   for (size_t i = 0; i < HF_SHA256_LEN; i++) {
     component->digest[i] = running->digest[i];
   }

@@ -26,7 +26,7 @@
 struct hf_agent_config {
   struct hf_update_setup setup; /**< identity, transport, layout, keys, buffer */
   enum hf_reset reset;          /**< from hf_boot_choose */
-  uint8_t slot;                 /**< the running one, from hf_boot_choose */
+  uint8_t slot[HF_IMAGES_MAX];  /**< the running ones, from hf_boot_choose */
   int64_t build_time;           /**< of this software, seconds since 1970 */
   enum hf_key_storage storage;
   /** The product's word on the running image: HF_OK: healthy; HF_E_AGAIN: ask again soon; anything else: not healthy.

@@ -10,10 +10,6 @@
 
 #include "hf/device/bootstate.h"
 
-#ifndef HF_IMAGES_MAX
-#define HF_IMAGES_MAX 4
-#endif
-
 /** One image of the set. */
 struct hf_boot_image {
   struct hf_bootslot running; /**< what runs; status HF_SLOT_TRYING: on trial; HF_SLOT_CONFIRMED */

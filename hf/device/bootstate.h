@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0
- * Boot records: what each slot holds, which one is active, the security counter, and how the last trial failed.
+ * Boot records: what each slot of each image holds, which one is active, the security counters, and how the last trial
+ * failed.
  *
- * The whole state is one record, so that a confirmation and the rise of the security counter it brings are one write:
- * there is no trailer that can be half there. Each record is appended to the first half of the area and then to its
- * twin, the second half; the newest valid one counts. Format and state table: docs/spec/boot.md.
+ * The whole state of all images is one record, so that what belongs together is one write: the staging of a set, the
+ * start of its trial, its confirmation with the rise of the security counters, and its end. There is no trailer that
+ * can be half there. Each record is appended to the first half of the area and then to its twin, the second half; the
+ * newest valid one counts. Format and state table: docs/spec/boot.md.
  */
 #ifndef HF_DEVICE_BOOTSTATE_H
 #define HF_DEVICE_BOOTSTATE_H
 
 #include "hf/device/port.h"
 #include "hf/wire/image.h"
-
-#define HF_SLOTS 2
 
 /** Numbers are flash format. */
 enum hf_slot_status {
@@ -30,18 +30,33 @@ struct hf_bootslot {
   uint32_t counter;              /**< its security counter */
 };
 
-struct hf_bootstate {
+/** One image: its two slots, and which of them belong to which confirmed set. */
+struct hf_bootimage {
   struct hf_bootslot slot[HF_SLOTS];
-  uint8_t active;       /**< the slot of the running, or last confirmed, software */
-  uint32_t counter;     /**< security counter floor: images below it do not boot */
+  uint8_t active;   /**< the slot of the running, or last confirmed, software */
+  uint8_t previous; /**< the slot of the set confirmed before; with one image always the other one */
+  uint32_t counter; /**< security counter floor: images below it do not boot */
+};
+
+struct hf_bootstate {
+  uint8_t images; /**< that the record is about, 1 to HF_IMAGES_MAX; 0: there is none */
+  struct hf_bootimage image[HF_IMAGES_MAX];
   uint32_t failures;    /**< trials and slots that failed, ever: the agent reports each rise once */
-  uint8_t failed_slot;  /**< of the last failure */
+  uint8_t failed_image; /**< of the last failure: the image that was the cause, */
+  uint8_t failed_slot;  /**< its slot, */
   uint16_t failed_rule; /**< its `enum hf_rule` */
   uint8_t failed_reset; /**< its `enum hf_reset`: what ended the trial */
   uint16_t trial_rule;  /**< why the running trial gives itself up; 0: it has not */
   uint32_t seq;         /**< of the record; set by get and put */
   bool lags;            /**< the twin does not hold this record: the next put mends it */
 };
+
+/** Payload of a record for so many images. One image keeps format 1, which every boot loader in the field reads. */
+#define HF_BOOTSTATE_LEN(images) ((images) == 1 ? 106u : 13u + 95u * (uint32_t)(images))
+
+/** Can this area hold the records of so many images: two halves of whole sectors, each with room for one at least?
+ * More room is less wear. HF_OK or HF_E_INPUT. */
+HF_MUST enum hf_err hf_bootstate_check(const struct hf_area *area, uint8_t images);
 
 /** Read the newest state. Writes nothing.
  * @param state  fills; all zeros when there is none
@@ -54,18 +69,25 @@ HF_MUST enum hf_err hf_bootstate_get(struct hf_bootstate *state, const struct hf
 /** Write the state to both halves. After HF_OK it is on the medium; after anything else, or a power cut, the old state
  * or the new one is read back, whole.
  * @param state  borrows; `seq` and `lags` are set
- * @return HF_OK, also when only one half took it (`lags`); HF_E_INPUT; HF_E_IO; HF_E_FULL: no sequence number left */
+ * @return HF_OK, also when only one half took it (`lags`); HF_E_INPUT: no images, or too many for the area; HF_E_IO;
+ *         HF_E_FULL: no sequence number left */
 HF_MUST enum hf_err hf_bootstate_put(struct hf_bootstate *state, const struct hf_area *area);
 
 /** Write down what an image is, from its verified info. */
 void hf_bootstate_bind(struct hf_bootslot *slot, const struct hf_image_info *info, enum hf_slot_status status);
 
-/** Note a failure of a slot in the state (not on flash). */
-void hf_bootstate_fail(struct hf_bootstate *state, uint8_t slot, uint16_t rule, enum hf_reset reset);
+/** Note a failure of an image's slot in the state (not on flash). */
+void hf_bootstate_fail(struct hf_bootstate *state, uint8_t image, uint8_t slot, uint16_t rule, enum hf_reset reset);
 
-/** Confirm the running slot: status, active slot and security counter in one record. Writes nothing when it is
- * confirmed already.
- * @return HF_OK; HF_E_STATE: that slot is not on trial; HF_E_IO */
-HF_MUST enum hf_err hf_bootstate_confirm(struct hf_bootstate *state, const struct hf_area *area, uint8_t slot);
+/** Confirm the running set: status, active and previous slots and security counters in one record. Writes nothing when
+ * all of it is confirmed already.
+ * @param slot  borrows `state->images` of them: the slot that runs of each image, HF_SLOTS for one that has none
+ * @return HF_OK; HF_E_STATE: these are not the slots on trial; HF_E_IO */
+HF_MUST enum hf_err hf_bootstate_confirm(struct hf_bootstate *state, const struct hf_area *area,
+                                         const uint8_t slot[HF_IMAGES_MAX]);
+
+/** Is one of these running slots on trial?
+ * @param slot  borrows, as above */
+bool hf_bootstate_on_trial(const struct hf_bootstate *state, const uint8_t slot[HF_IMAGES_MAX]);
 
 #endif

@@ -14,7 +14,9 @@
 
 /** Largest write alignment. */
 #define HF_ALIGN_MAX 16
-/** Smallest sector: a boot record and its head must fit. */
+/** Smallest sector: a record's head and a short payload must fit. How much the boot records need:
+ * hf/device/bootstate.h.
+ */
 #define HF_SECTOR_MIN 256
 
 /** A flash driver. NOR rules: erase sets whole sectors to `erased`; program only moves bits away from it, on addresses
@@ -41,11 +43,17 @@ struct hf_area {
   uint8_t erased;  /**< value of an erased byte: 0xff or 0x00 */
 };
 
+/** Images that boot as one set: the components of a device with slots of their own (HF_UPTANE_ITEMS_MAX). */
+#define HF_IMAGES_MAX 4
+/** Slots of each image. */
+#define HF_SLOTS 2
+
 /** The parts of a device's flash. */
 struct hf_layout {
-  struct hf_area boot;    /**< boot records, two sectors at least (hf/device/bootstate.h) */
-  struct hf_area store;   /**< the application's records (hf/device/store.h) */
-  struct hf_area slot[2]; /**< the images */
+  struct hf_area boot;                          /**< boot records (hf/device/bootstate.h) */
+  struct hf_area store;                         /**< the application's records (hf/device/store.h) */
+  uint8_t images;                               /**< 1 to HF_IMAGES_MAX; image 0 is the one that is handed control */
+  struct hf_area slot[HF_IMAGES_MAX][HF_SLOTS]; /**< of each image */
 };
 
 /** Is the geometry possible, with at least so many sectors? HF_OK or HF_E_INPUT. */

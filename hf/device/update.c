@@ -190,10 +190,10 @@ struct run {
 /* The slot is about to change: from here on the boot record promises nothing about it. */
 static enum hf_err release_slot(struct run *run, const struct hf_layout *layout)
 {
-  if (run->boot.slot[run->slot].status == HF_SLOT_EMPTY) {
+  if (run->boot.image[0].slot[run->slot].status == HF_SLOT_EMPTY) {
     return HF_OK;
   }
-  run->boot.slot[run->slot] = (struct hf_bootslot){0};
+  run->boot.image[0].slot[run->slot] = (struct hf_bootslot){0};
   return hf_bootstate_put(&run->boot, &layout->boot);
 }
 
@@ -201,7 +201,7 @@ static enum hf_err release_slot(struct run *run, const struct hf_layout *layout)
 static enum hf_err nothing(struct hf_update *update, struct run *run)
 {
   enum hf_update_state state = update->progress.state;
-  if (run->boot.slot[run->slot].status == HF_SLOT_STAGED) {
+  if (run->boot.image[0].slot[run->slot].status == HF_SLOT_STAGED) {
     enum hf_err err = release_slot(run, update->setup->layout);
     if (err != HF_OK) {
       return err;
@@ -280,10 +280,8 @@ static enum hf_err offer(struct hf_update *update, const struct run *run, int64_
   bool same = same_target(progress, item, run->slot);
   if (!same) {
     /* A wish for later outlives the target it was made for, within the bounds of the new one. */
-    *progress = (struct hf_update_progress){.len = item->length,
-                                            .slot = run->slot,
-                                            .postponed = progress->postponed,
-                                            .failures = progress->failures};
+    *progress = (struct hf_update_progress){
+        .len = item->length, .slot = run->slot, .postponed = progress->postponed, .failures = progress->failures};
     memcpy(progress->sha256, item->sha256, HF_SHA256_LEN);
     progress->offered = hf_clock_now(update->clock);
   }
@@ -295,7 +293,7 @@ static enum hf_err offer(struct hf_update *update, const struct run *run, int64_
     /* "Reverted" is the whole truth about it, and stays said. */
     return progress->state == HF_UPDATE_REVERTED ? HF_E_DENIED : refuse(update, HF_RULE_UPDATE_TRIES);
   }
-  if (item->length > update->setup->layout->slot[run->slot].size) {
+  if (item->length > update->setup->layout->slot[0][run->slot].size) {
     return refuse(update, HF_RULE_UPDATE_SLOT_SIZE);
   }
   return same ? HF_OK : hf_update_put_state(update, HF_UPDATE_OFFERED, 0);
@@ -335,7 +333,7 @@ static enum hf_err download(struct hf_update *update, struct run *run)
     err = hf_update_put_state(update, HF_UPDATE_DOWNLOADING, 0);
   }
   struct hf_download task = {.transport = &setup->transport,
-                             .area = &setup->layout->slot[run->slot],
+                             .area = &setup->layout->slot[0][run->slot],
                              .path = path,
                              .len = update->progress.len,
                              .at = update->progress.at,
@@ -364,8 +362,8 @@ static enum hf_err verify_image(struct hf_update *update, struct run *run)
   const struct hf_update_setup *setup = update->setup;
   const struct hf_uptane_item *item = &run->plan.item[0];
   const struct hf_image_policy policy = {
-      .hardware = setup->hardware, .counter_min = run->boot.counter, .counter_optional = true};
-  struct hf_image_source source = hf_slot_source(&setup->layout->slot[run->slot]);
+      .hardware = setup->hardware, .counter_min = run->boot.image[0].counter, .counter_optional = true};
+  struct hf_image_source source = hf_slot_source(&setup->layout->slot[0][run->slot]);
   struct hf_why why = {0};
   if (hf_image_verify(&run->info, &source, setup->keys, &policy, &why) != HF_ALLOW) {
     return refuse(update, why.rule);
@@ -436,7 +434,7 @@ static enum hf_err stage(struct hf_update *update, struct run *run)
   if (err != HF_OK) {
     return err;
   }
-  hf_bootstate_bind(&run->boot.slot[run->slot], &run->info, HF_SLOT_STAGED);
+  hf_bootstate_bind(&run->boot.image[0].slot[run->slot], &run->info, HF_SLOT_STAGED);
   err = hf_bootstate_put(&run->boot, &update->setup->layout->boot);
   return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
 }
@@ -449,7 +447,7 @@ static enum hf_err begin(struct hf_update *update, struct run *run)
   if (err != HF_OK) {
     return err == HF_E_IO ? HF_E_IO : HF_E_STATE;
   }
-  const struct hf_bootslot *running = &run->boot.slot[update->running];
+  const struct hf_bootslot *running = &run->boot.image[0].slot[update->running];
   if (running->status != HF_SLOT_CONFIRMED) {
     return HF_E_STATE;
   }
@@ -457,7 +455,7 @@ static enum hf_err begin(struct hf_update *update, struct run *run)
   run->installed = (struct hf_uptane_installed){.component = setup->component,
                                                 .hardware = setup->hardware,
                                                 .version = running->version,
-                                                .counter = run->boot.counter};
+                                                .counter = run->boot.image[0].counter};
   run->self = (struct hf_uptane_self){
       .device = setup->device, .product = setup->product, .installed = &run->installed, .count = 1};
   return HF_OK;
@@ -480,11 +478,11 @@ enum hf_err hf_update_run(struct hf_update *update, int64_t deadline)
     return err;
   }
   const struct hf_uptane_item *item = &run.plan.item[0];
-  if (memcmp(item->image, run.boot.slot[update->running].digest, HF_SHA256_LEN) == 0) {
+  if (memcmp(item->image, run.boot.image[0].slot[update->running].digest, HF_SHA256_LEN) == 0) {
     return nothing(update, &run);
   }
   err = offer(update, &run, deadline);
-  const struct hf_bootslot *other = &run.boot.slot[run.slot];
+  const struct hf_bootslot *other = &run.boot.image[0].slot[run.slot];
   if (err == HF_OK && other->status == HF_SLOT_STAGED && memcmp(other->digest, item->image, HF_SHA256_LEN) == 0) {
     return hf_update_put_state(update, HF_UPDATE_STAGED, 0);
   }

@@ -325,6 +325,21 @@ enum hf_err hf_image_hash(uint8_t out[HF_SHA256_LEN], const struct hf_image_info
 
 struct hf_bytes hf_image_text_bytes(const struct hf_image_text *text) { return hf_bytes_init(text->at, text->len); }
 
+uint16_t hf_image_dependencies_check(const struct hf_image_dependency *dependency, uint8_t count,
+                                     const struct hf_version *const set[HF_IMAGE_DEPENDENCIES_MAX])
+{
+  for (uint8_t i = 0; i < count; i++) {
+    uint8_t image = dependency[i].image;
+    if (image >= HF_IMAGE_DEPENDENCIES_MAX) {
+      return HF_RULE_IMAGE_NEEDS_OTHER;
+    }
+    if (set[image] == NULL || hf_version_order(set[image], &dependency[i].version) < 0) {
+      return (uint16_t)(HF_RULE_IMAGE_NEEDS_0 + image);
+    }
+  }
+  return HF_RULE_NONE;
+}
+
 bool hf_image_info_has_hardware(const struct hf_image_info *info, struct hf_bytes hardware)
 {
   for (size_t i = 0; i < info->hardware_count; i++) {

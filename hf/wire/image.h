@@ -152,6 +152,15 @@ HF_MUST enum hf_verdict hf_image_verify(struct hf_image_info *info, const struct
 HF_MUST enum hf_err hf_image_hash(uint8_t out[HF_SHA256_LEN], const struct hf_image_info *info,
                                   const struct hf_image_source *source);
 
+/** Are these dependencies met by the images that would boot together?
+ * @param dependency  borrows `count` of them, of one image
+ * @param set         borrows HF_IMAGE_DEPENDENCIES_MAX: the version of each image by its number; NULL: not there
+ * @return HF_RULE_NONE; IMAGE_NEEDS_0 to IMAGE_NEEDS_3: that image is missing or too old; IMAGE_NEEDS_OTHER: no device
+ *         has an image of that number
+ * Boot, device, server; no heap. Source: MCUboot docs/design.md, dependency check. */
+HF_MUST uint16_t hf_image_dependencies_check(const struct hf_image_dependency *dependency, uint8_t count,
+                                             const struct hf_version *const set[HF_IMAGE_DEPENDENCIES_MAX]);
+
 /** Does the image name this hardware id? */
 bool hf_image_info_has_hardware(const struct hf_image_info *info, struct hf_bytes hardware);
 /** View of a short text; borrows. */

@@ -361,7 +361,7 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
                                   .work_cap = sizeof app->work};
   app->config = (struct hf_agent_config){.setup = setup,
                                          .reset = (enum hf_reset)reset,
-                                         .slot = (uint8_t)slot,
+                                         .slot = {(uint8_t)slot},
                                          .build_time = app->spec->build_time,
                                          .storage = HF_KEY_STORAGE_FILE,
                                          .health = app->spec->health != NULL ? health : NULL,

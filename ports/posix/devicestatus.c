@@ -33,7 +33,7 @@ static enum hf_err read_store(struct status *status, const struct hf_layout *lay
   struct hf_events events;
   static uint8_t work[HF_UPDATE_WORK_MIN];
   const struct hf_update_setup setup = {.layout = layout, .work = work, .work_cap = sizeof work};
-  struct hf_update update = {.store = &store, .events = &events, .running = status->boot.active};
+  struct hf_update update = {.store = &store, .events = &events, .running = status->boot.image[0].active};
   enum hf_err err = hf_store_open(&store, &layout->store);
   if (err == HF_OK) {
     hf_events_open(&events, &store);
@@ -142,12 +142,12 @@ static void put_slots(struct hf_buf *out, const struct status *status)
   hf_json_put_name(out, "slots");
   hf_buf_put_text(out, "[");
   for (uint8_t i = 0; i < HF_SLOTS; i++) {
-    const struct hf_bootslot *slot = &status->boot.slot[i];
+    const struct hf_bootslot *slot = &status->boot.image[0].slot[i];
     hf_json_put_comma(out);
     hf_buf_put_text(out, "{");
     put_int(out, "slot", i);
     put_text(out, "status", hf_words_slot(slot->status));
-    put_bool(out, "active", status->boot.active == i);
+    put_bool(out, "active", status->boot.image[0].active == i);
     if (slot->status != HF_SLOT_EMPTY) {
       put_version(out, "version", &slot->version);
       put_int(out, "counter", slot->counter);
@@ -231,7 +231,7 @@ static enum hf_err print_json(const struct status *status)
   put_bool(&out, "running", status->running);
   put_int(&out, "pid", status->running ? status->retained.pid : 0);
   put_slots(&out, status);
-  put_int(&out, "counter", status->boot.counter);
+  put_int(&out, "counter", status->boot.image[0].counter);
   put_failure(&out, status);
   put_update(&out, status);
   put_identity(&out, status);
@@ -265,14 +265,15 @@ static void print_slots(const struct status *status)
 {
   char version[HF_VERSION_TEXT_MAX + 1];
   for (uint8_t i = 0; i < HF_SLOTS; i++) {
-    const struct hf_bootslot *slot = &status->boot.slot[i];
-    (void)printf("slot %u       %s%s", i, hf_words_slot(slot->status), status->boot.active == i ? ", active" : "");
+    const struct hf_bootslot *slot = &status->boot.image[0].slot[i];
+    (void)printf("slot %u       %s%s", i, hf_words_slot(slot->status),
+                 status->boot.image[0].active == i ? ", active" : "");
     if (slot->status != HF_SLOT_EMPTY) {
       (void)printf(", version %s, counter %u", version_text(version, &slot->version), slot->counter);
     }
     (void)printf("\n");
   }
-  (void)printf("counter      %u: images below it do not boot\n", status->boot.counter);
+  (void)printf("counter      %u: images below it do not boot\n", status->boot.image[0].counter);
   if (status->boot.failures > 0) {
     const struct hf_rule_words *words = hf_rule_words(status->boot.failed_rule);
     (void)printf("last failure slot %u: %s (rule %u, after %s; %u so far)\n             %s\n", status->boot.failed_slot,

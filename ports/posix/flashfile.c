@@ -289,9 +289,10 @@ void hf_flashfile_close(struct hf_flashfile *flash)
 void hf_flashfile_layout(struct hf_layout *layout, struct hf_flashfile *flash,
                          const struct hf_flashfile_geometry *geometry)
 {
-  struct hf_area *const areas[] = {&layout->boot, &layout->store, &layout->slot[0], &layout->slot[1]};
+  struct hf_area *const areas[] = {&layout->boot, &layout->store, &layout->slot[0][0], &layout->slot[0][1]};
   const uint32_t sizes[] = {geometry->boot, geometry->store, geometry->slot, geometry->slot};
   uint32_t start = 0;
+  layout->images = 1;
   for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
     *areas[i] = (struct hf_area){.ops = &hf_flashfile_ops,
                                  .ctx = flash,

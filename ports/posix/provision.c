@@ -247,11 +247,10 @@ static enum hf_err put_first_image(const struct hf_layout *layout, int folder, c
   if (hf_image_verify(&info, &source, &keys.keys, &policy, &why) != HF_ALLOW) {
     return refuse_image(path, &why, trouble);
   }
-  err = write_slot(&layout->slot[0], image);
+  err = write_slot(&layout->slot[0][0], image);
   if (err == HF_OK) {
-    struct hf_bootstate state = {.active = 0, .counter = info.counter};
-    state.slot[0] = (struct hf_bootslot){.status = HF_SLOT_CONFIRMED, .version = info.version, .counter = info.counter};
-    memcpy(state.slot[0].digest, info.digest, sizeof info.digest);
+    struct hf_bootstate state = {.images = 1, .image = {{.counter = info.counter}}};
+    hf_bootstate_bind(&state.image[0].slot[0], &info, HF_SLOT_CONFIRMED);
     err = hf_bootstate_put(&state, &layout->boot);
   }
   if (err != HF_OK) {

@@ -91,7 +91,7 @@ _Noreturn static void become(int program, const struct supervisor *sup, const st
   sigset_t none;
   size_t count = 0;
   const int fds[3] = {sup->flash.fd, alive, sup->folder};
-  (void)snprintf(words[count], sizeof words[0], "%s=%u", HF_APP_ENV_SLOT, choice->slot);
+  (void)snprintf(words[count], sizeof words[0], "%s=%u", HF_APP_ENV_SLOT, choice->slot[0]);
   env[count] = words[count];
   count++;
   (void)snprintf(words[count], sizeof words[0], "%s=%u", HF_APP_ENV_RESET, (unsigned)choice->reset);
@@ -271,7 +271,7 @@ static enum hf_err run_choice(enum hf_reset *reset, struct supervisor *sup, cons
 {
   int program = -1;
   struct child child;
-  enum hf_err err = hf_loader_open(&program, &sup->layout.slot[choice->slot], &choice->info, sup->trouble);
+  enum hf_err err = hf_loader_open(&program, &sup->layout.slot[0][choice->slot[0]], &choice->info, sup->trouble);
   if (err != HF_OK) {
     return err;
   }
@@ -317,7 +317,7 @@ static void tell_choice(const struct supervisor *sup, const struct hf_boot_choic
     return;
   }
   hf_version_put(&version, &choice->info.version);
-  say(sup, "boot: slot %u, version %.*s%s, after %s", choice->slot, (int)version.len, text,
+  say(sup, "boot: slot %u, version %.*s%s, after %s", choice->slot[0], (int)version.len, text,
       choice->trial ? ", on trial" : "", hf_words_reset(choice->reset));
 }
 

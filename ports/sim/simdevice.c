@@ -16,7 +16,7 @@ static void note_broken(struct simdevice *device, const char *rule)
 
 int simdevice_image_in(const struct simdevice *device, uint8_t slot)
 {
-  const uint8_t *at = device->flash.at + device->layout.slot[slot].start;
+  const uint8_t *at = device->flash.at + device->layout.slot[0][slot].start;
   for (int i = 0; i < device->repo->count; i++) {
     struct hf_bytes file = device->repo->images[i].file;
     if (file.len <= (size_t)SIMDEVICE_SLOT && memcmp(at, file.at, file.len) == 0) {
@@ -124,7 +124,7 @@ static void fill_slot(struct simdevice *device, uint8_t slot, struct hf_bytes fi
 {
   struct hf_slot_writer writer;
   uint8_t digest[HF_SHA256_LEN];
-  if (hf_slot_open(&writer, &device->layout.slot[slot], (uint32_t)file.len, 0) != HF_OK ||
+  if (hf_slot_open(&writer, &device->layout.slot[0][slot], (uint32_t)file.len, 0) != HF_OK ||
       hf_slot_put(&writer, file) != HF_OK || hf_slot_close(&writer, digest) != HF_OK) {
     fputs("simdevice: cannot fill a slot\n", stderr);
     exit(1);
@@ -140,8 +140,9 @@ void simdevice_init(struct simdevice *device, struct simrepo *repo, int first, u
   device->layout.boot = simflash_area(&device->flash, 0, SIMDEVICE_BOOT);
   device->layout.store = simflash_area(&device->flash, SIMDEVICE_BOOT, SIMDEVICE_STORE);
   uint32_t slots = SIMDEVICE_BOOT + SIMDEVICE_STORE;
-  device->layout.slot[0] = simflash_area(&device->flash, slots, SIMDEVICE_SLOT);
-  device->layout.slot[1] = simflash_area(&device->flash, slots + SIMDEVICE_SLOT, SIMDEVICE_SLOT);
+  device->layout.images = 1;
+  device->layout.slot[0][0] = simflash_area(&device->flash, slots, SIMDEVICE_SLOT);
+  device->layout.slot[0][1] = simflash_area(&device->flash, slots + SIMDEVICE_SLOT, SIMDEVICE_SLOT);
   device->world.power = &device->flash;
   device->world.post = serve;
   device->world.post_ctx = device;
@@ -181,29 +182,29 @@ static void judge_boot(struct simdevice *device, enum hf_err had, const struct h
     note_broken(device, "boot records unreadable after a boot");
     return;
   }
-  int image = simdevice_image_in(device, choice->slot);
+  int image = simdevice_image_in(device, choice->slot[0]);
   if (image < 0 || image != image_by_digest(device, choice->info.digest)) {
     note_broken(device, "booted something that is not one of the images, whole");
     return;
   }
-  if (device->repo->images[image].counter < after.counter) {
+  if (device->repo->images[image].counter < after.image[0].counter) {
     note_broken(device, "booted an image below the security counter");
   }
-  if (after.counter < device->counter) {
+  if (after.image[0].counter < device->counter) {
     note_broken(device, "the security counter fell");
   }
-  device->counter = after.counter;
-  if (had == HF_OK && before->slot[choice->slot].status == HF_SLOT_TRYING) {
+  device->counter = after.image[0].counter;
+  if (had == HF_OK && before->image[0].slot[choice->slot[0]].status == HF_SLOT_TRYING) {
     note_broken(device, "an unconfirmed image ran twice");
   }
-  if (choice->trial &&
-      (before->slot[choice->slot].status != HF_SLOT_STAGED || after.slot[choice->slot].status != HF_SLOT_TRYING)) {
+  if (choice->trial && (before->image[0].slot[choice->slot[0]].status != HF_SLOT_STAGED ||
+                        after.image[0].slot[choice->slot[0]].status != HF_SLOT_TRYING)) {
     note_broken(device, "a trial without its record");
   }
   if (!choice->trial && !device->confirmed[image]) {
     note_broken(device, "ran an image for good that never passed its health check");
   }
-  if (!choice->trial && after.counter > device->repo->images[image].counter) {
+  if (!choice->trial && after.image[0].counter > device->repo->images[image].counter) {
     note_broken(device, "the counter is above the confirmed image");
   }
 }
@@ -228,7 +229,7 @@ bool simdevice_boot(struct simdevice *device, enum hf_reset reset)
   device->trials += device->choice.trial;
   device->reverts += device->choice.reset == HF_RESET_REVERT;
   judge_boot(device, had, &before);
-  device->config.slot = device->choice.slot;
+  memcpy(device->config.slot, device->choice.slot, sizeof device->config.slot);
   device->config.reset = device->choice.reset;
   simworld_set_uptime(0);
   err = hf_agent_init(&device->agent, &device->config);

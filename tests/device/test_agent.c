@@ -262,7 +262,7 @@ static void lets_the_product_ask_for_the_server_before_it_confirms(void **state)
     wake();
   }
   assert_false(hf_agent_on_trial(&device.agent));
-  assert_int_equal(device.choice.slot, 1);
+  assert_int_equal(device.choice.slot[0], 1);
 }
 
 static void keeps_a_trial_when_confirming_fails_and_confirms_later(void **state)
@@ -581,7 +581,7 @@ static void refuses_a_config_that_misses_something(void **state)
   (void)state;
   struct hf_agent fresh;
   struct hf_agent_config config = device.config;
-  config.slot = 2;
+  config.slot[0] = 2;
   assert_int_equal(hf_agent_init(&fresh, &config), HF_E_INPUT);
   config = device.config;
   config.setup.device.len = 0;
@@ -604,7 +604,7 @@ static void tells_a_broken_slot_it_fell_back_from(void **state)
   boot(HF_RESET_POWER);
   offer(V11);
   assert_true(simdevice_settle(&device, V11, 10));
-  device.flash.at[device.layout.slot[1].start + 300] ^= 8;
+  device.flash.at[device.layout.slot[0][1].start + 300] ^= 8;
   device.server.answer.director = 0;
   boot(HF_RESET_POWER);
   wake();

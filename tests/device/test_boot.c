@@ -59,7 +59,7 @@ static void fill(uint8_t slot, int image)
   struct hf_slot_writer writer;
   uint8_t digest[HF_SHA256_LEN];
   struct hf_bytes file = repo.images[image].file;
-  assert_int_equal(hf_slot_open(&writer, &device.layout.slot[slot], (uint32_t)file.len, 0), HF_OK);
+  assert_int_equal(hf_slot_open(&writer, &device.layout.slot[0][slot], (uint32_t)file.len, 0), HF_OK);
   assert_int_equal(hf_slot_put(&writer, file), HF_OK);
   assert_int_equal(hf_slot_close(&writer, digest), HF_OK);
 }
@@ -83,20 +83,20 @@ static void choose(enum hf_reset reset)
 static void expect_run(uint8_t slot, bool trial)
 {
   assert_int_equal(choice.verdict, HF_ALLOW);
-  assert_int_equal(choice.slot, slot);
+  assert_int_equal(choice.slot[0], slot);
   assert_int_equal(choice.trial, trial);
 }
 
 static void stage(int image)
 {
   struct hf_bootstate state = get();
-  uint8_t slot = (uint8_t)(1 - state.active);
+  uint8_t slot = (uint8_t)(1 - state.image[0].active);
   fill(slot, image);
-  hf_bootstate_bind(&state.slot[slot], &repo.images[image].info, HF_SLOT_STAGED);
+  hf_bootstate_bind(&state.image[0].slot[slot], &repo.images[image].info, HF_SLOT_STAGED);
   put(&state);
 }
 
-static void spoil(uint8_t slot) { device.flash.at[device.layout.slot[slot].start + 200] ^= 1; }
+static void spoil(uint8_t slot) { device.flash.at[device.layout.slot[0][slot].start + 200] ^= 1; }
 
 static void adopts_the_image_of_a_device_fresh_from_the_factory(void **state)
 {
@@ -106,9 +106,9 @@ static void adopts_the_image_of_a_device_fresh_from_the_factory(void **state)
   assert_int_equal(choice.reset, HF_RESET_POWER);
   assert_int_equal(choice.why.rule, 0);
   struct hf_bootstate boot = get();
-  assert_int_equal(boot.slot[0].status, HF_SLOT_CONFIRMED);
-  assert_memory_equal(boot.slot[0].digest, repo.images[V10].info.digest, HF_SHA256_LEN);
-  assert_int_equal(boot.counter, 2);
+  assert_int_equal(boot.image[0].slot[0].status, HF_SLOT_CONFIRMED);
+  assert_memory_equal(boot.image[0].slot[0].digest, repo.images[V10].info.digest, HF_SHA256_LEN);
+  assert_int_equal(boot.image[0].counter, 2);
   assert_int_equal(boot.failures, 0);
   /* From then on a normal boot writes nothing. */
   uint32_t ops = device.flash.ops;
@@ -126,13 +126,13 @@ static void tries_a_staged_image_once_and_reverts(void **state)
   choose(HF_RESET_REQUEST);
   expect_run(1, true);
   assert_int_equal(choice.reset, HF_RESET_UPDATE);
-  assert_int_equal(get().slot[1].status, HF_SLOT_TRYING);
+  assert_int_equal(get().image[0].slot[1].status, HF_SLOT_TRYING);
   choose(HF_RESET_CRASH);
   expect_run(0, false);
   assert_int_equal(choice.reset, HF_RESET_REVERT);
   assert_int_equal(choice.why.rule, HF_RULE_BOOT_NOT_CONFIRMED);
   struct hf_bootstate boot = get();
-  assert_int_equal(boot.slot[1].status, HF_SLOT_BAD);
+  assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_BAD);
   assert_int_equal(boot.failures, 1);
   assert_int_equal(boot.failed_slot, 1);
   assert_int_equal(boot.failed_rule, HF_RULE_BOOT_NOT_CONFIRMED);
@@ -149,12 +149,12 @@ static void keeps_a_confirmed_image_and_its_counter(void **state)
   stage(V12);
   choose(HF_RESET_REQUEST);
   expect_run(1, true);
-  assert_int_equal(get().counter, 2);
+  assert_int_equal(get().image[0].counter, 2);
   struct hf_bootstate boot = get();
-  assert_int_equal(hf_bootstate_confirm(&boot, &device.layout.boot, 1), HF_OK);
+  assert_int_equal(hf_bootstate_confirm(&boot, &device.layout.boot, (uint8_t[HF_IMAGES_MAX]){1}), HF_OK);
   choose(HF_RESET_POWER);
   expect_run(1, false);
-  assert_int_equal(get().counter, 3);
+  assert_int_equal(get().image[0].counter, 3);
   /* The one before is below the counter now: when this one breaks nothing is left, and nothing is written. */
   spoil(1);
   uint32_t ops = device.flash.ops;
@@ -175,14 +175,14 @@ static void falls_back_to_what_was_confirmed_before(void **state)
   stage(V11);
   choose(HF_RESET_REQUEST);
   struct hf_bootstate boot = get();
-  assert_int_equal(hf_bootstate_confirm(&boot, &device.layout.boot, 1), HF_OK);
+  assert_int_equal(hf_bootstate_confirm(&boot, &device.layout.boot, (uint8_t[HF_IMAGES_MAX]){1}), HF_OK);
   spoil(1);
   choose(HF_RESET_POWER);
   expect_run(0, false);
   assert_int_equal(choice.why.rule, HF_RULE_IMAGE_HASH);
   boot = get();
-  assert_int_equal(boot.active, 0);
-  assert_int_equal(boot.slot[1].status, HF_SLOT_BAD);
+  assert_int_equal(boot.image[0].active, 0);
+  assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_BAD);
   assert_int_equal(boot.failed_rule, HF_RULE_IMAGE_HASH);
   assert_int_equal(boot.failures, 1);
   /* No way back, even when the bits come back. */
@@ -200,7 +200,7 @@ static void never_falls_back_to_an_unconfirmed_image(void **state)
   spoil(0);
   for (size_t i = 0; i < 3; i++) {
     struct hf_bootstate boot = get();
-    hf_bootstate_bind(&boot.slot[1], &repo.images[V11].info, statuses[i]);
+    hf_bootstate_bind(&boot.image[0].slot[1], &repo.images[V11].info, statuses[i]);
     put(&boot);
     choose(HF_RESET_POWER);
     assert_int_equal(choice.verdict, HF_DENY);
@@ -219,7 +219,7 @@ static void refuses_what_should_not_have_been_staged(void **state)
     choose(HF_RESET_REQUEST);
     expect_run(0, false);
     struct hf_bootstate boot = get();
-    assert_int_equal(boot.slot[1].status, HF_SLOT_BAD);
+    assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_BAD);
     assert_int_equal(boot.failures, i + 1);
     rules[i] = boot.failed_rule;
     assert_true(rules[i] >= 100 && rules[i] < 200);
@@ -294,16 +294,16 @@ static void adopts_the_best_image_when_the_records_are_lost(void **state)
   expect_run(1, false);
   assert_int_equal(choice.why.rule, HF_RULE_BOOT_RECORDS_LOST);
   struct hf_bootstate boot = get();
-  assert_int_equal(boot.active, 1);
-  assert_int_equal(boot.counter, 3);
-  assert_int_equal(boot.slot[0].status, HF_SLOT_EMPTY);
+  assert_int_equal(boot.image[0].active, 1);
+  assert_int_equal(boot.image[0].counter, 3);
+  assert_int_equal(boot.image[0].slot[0].status, HF_SLOT_EMPTY);
   assert_int_equal(boot.failed_rule, HF_RULE_BOOT_RECORDS_LOST);
 }
 
 static void says_so_when_nothing_boots(void **state)
 {
   (void)state;
-  memset(device.flash.at + device.layout.slot[0].start, 0xff, SIMDEVICE_SLOT);
+  memset(device.flash.at + device.layout.slot[0][0].start, 0xff, SIMDEVICE_SLOT);
   choose(HF_RESET_POWER);
   assert_int_equal(choice.verdict, HF_DENY);
   assert_int_not_equal(choice.why.rule, 0);
@@ -341,9 +341,9 @@ static void refuses_every_single_turned_bit_of_a_staged_image(void **state)
   choose(HF_RESET_POWER);
   stage(V12);
   const struct simrepo_image *image = &repo.images[V12];
-  uint8_t *slot = device.flash.at + device.layout.slot[1].start;
+  uint8_t *slot = device.flash.at + device.layout.slot[0][1].start;
   const struct hf_image_policy policy = {.hardware = HF_LIT(SIMREPO_HARDWARE), .counter_min = 2};
-  struct hf_image_source source = hf_slot_source(&device.layout.slot[1]);
+  struct hf_image_source source = hf_slot_source(&device.layout.slot[0][1]);
   struct hf_image_info info;
   unsigned refused = 0, bits = 0;
   for (uint32_t at = 0; at < image->file.len; at += at < 64 || at + 400 > image->file.len ? 1 : 37) {

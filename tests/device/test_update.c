@@ -62,7 +62,7 @@ static enum hf_slot_status other_slot(void)
 {
   struct hf_bootstate boot;
   assert_int_equal(hf_bootstate_get(&boot, &device.layout.boot), HF_OK);
-  return boot.slot[1 - device.choice.slot].status;
+  return boot.image[0].slot[1 - device.choice.slot[0]].status;
 }
 
 static void restart(void) { assert_true(simdevice_boot(&device, HF_RESET_POWER)); }
@@ -500,7 +500,7 @@ static void finds_bytes_that_changed_in_flash_before_it_went_on(void **state)
 {
   (void)state;
   break_off();
-  device.flash.at[device.layout.slot[1].start + 100] ^= 2;
+  device.flash.at[device.layout.slot[0][1].start + 100] ^= 2;
   assert_int_equal(run(), HF_E_DENIED);
   assert_int_equal(progress()->rule, HF_RULE_UPDATE_HASH);
   assert_int_equal(run(), HF_OK);
@@ -564,7 +564,7 @@ static void survives_a_flash_that_fails_at_every_operation(void **state)
     assert_int_equal(simdevice_image_in(&fresh, 1), V11);
     struct hf_bootstate boot;
     assert_int_equal(hf_bootstate_get(&boot, &fresh.layout.boot), HF_OK);
-    assert_int_equal(boot.slot[1].status, HF_SLOT_STAGED);
+    assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_STAGED);
     assert_int_equal(fresh.flash.breaches, 0);
     simdevice_free(&fresh);
     if (!failed) {
@@ -596,7 +596,7 @@ static void postpones_as_far_as_is_allowed(void **state)
   assert_int_equal(other_slot(), HF_SLOT_EMPTY);
   assert_int_equal(simdevice_image_in(&device, 1), V11);
   restart();
-  assert_int_equal(device.choice.slot, 0);
+  assert_int_equal(device.choice.slot[0], 0);
   tell_time(SIMDEVICE_NOW + 999);
   assert_int_equal(run(), HF_OK);
   assert_int_equal(progress()->state, HF_UPDATE_POSTPONED);

@@ -42,6 +42,7 @@ static void confirm(void)
   struct hf_flashfile flash;
   struct hf_layout layout;
   struct hf_bootstate state;
+  const uint8_t running[HF_IMAGES_MAX] = {(uint8_t)slot};
   char line[32];
   if (hf_deviceconf_get(&conf, HF_APP_FD_FOLDER, NULL) != HF_OK) {
     _exit(91);
@@ -51,8 +52,7 @@ static void confirm(void)
     _exit(92);
   }
   hf_flashfile_layout(&layout, &flash, &geometry);
-  if (hf_bootstate_get(&state, &layout.boot) != HF_OK ||
-      hf_bootstate_confirm(&state, &layout.boot, (uint8_t)slot) != HF_OK) {
+  if (hf_bootstate_get(&state, &layout.boot) != HF_OK || hf_bootstate_confirm(&state, &layout.boot, running) != HF_OK) {
     _exit(93);
   }
   (void)snprintf(line, sizeof line, "confirmed %u\n", slot);

@@ -148,7 +148,7 @@ static struct hf_bootslot fill_slot(const struct hf_layout *layout, uint8_t slot
   struct hf_bytes view = hf_bytes_init(image, len);
   struct hf_image_source source = hf_image_source_init(&view);
   assert_int_equal(hf_image_parse(&info, &source, NULL), HF_OK);
-  assert_int_equal(hf_slot_open(&writer, &layout->slot[slot], (uint32_t)len, 0), HF_OK);
+  assert_int_equal(hf_slot_open(&writer, &layout->slot[0][slot], (uint32_t)len, 0), HF_OK);
   assert_int_equal(hf_slot_put(&writer, view), HF_OK);
   assert_int_equal(hf_slot_close(&writer, digest), HF_OK);
   struct hf_bootslot out = {.version = info.version, .counter = info.counter};
@@ -160,15 +160,16 @@ static void put_image(const struct rig *rig, uint8_t slot, enum hf_slot_status s
 {
   struct hf_flashfile flash;
   struct hf_layout layout;
-  struct hf_bootstate state = {.active = 0};
+  struct hf_bootstate state;
   own_flash(&flash, &layout, rig);
   enum hf_err err = hf_bootstate_get(&state, &layout.boot);
   assert_true(err == HF_OK || err == HF_E_NOT_FOUND);
-  state.slot[slot] = fill_slot(&layout, slot, image, len);
-  state.slot[slot].status = status;
+  state.images = 1;
+  state.image[0].slot[slot] = fill_slot(&layout, slot, image, len);
+  state.image[0].slot[slot].status = status;
   if (status == HF_SLOT_CONFIRMED) {
-    state.counter = state.slot[slot].counter;
-    state.active = slot;
+    state.image[0].counter = state.image[0].slot[slot].counter;
+    state.image[0].active = slot;
   }
   assert_int_equal(hf_bootstate_put(&state, &layout.boot), HF_OK);
   hf_flashfile_close(&flash);

@@ -112,9 +112,9 @@ static void the_parts_do_not_overlap_and_fill_the_file(void **state)
   (void)state;
   assert_int_equal(layout.boot.start, 0);
   assert_int_equal(layout.store.start, layout.boot.start + layout.boot.size);
-  assert_int_equal(layout.slot[0].start, layout.store.start + layout.store.size);
-  assert_int_equal(layout.slot[1].start, layout.slot[0].start + layout.slot[0].size);
-  assert_int_equal(layout.slot[1].start + layout.slot[1].size, hf_flashfile_size(&geometry));
+  assert_int_equal(layout.slot[0][0].start, layout.store.start + layout.store.size);
+  assert_int_equal(layout.slot[0][1].start, layout.slot[0][0].start + layout.slot[0][0].size);
+  assert_int_equal(layout.slot[0][1].start + layout.slot[0][1].size, hf_flashfile_size(&geometry));
 }
 
 static void a_second_owner_is_refused_and_a_reader_is_not(void **state)

@@ -31,7 +31,7 @@ static int setup(void **state)
   const struct hf_flashfile_geometry geometry = hf_deviceconf_geometry(&rig.conf);
   assert_int_equal(hf_flashfile_open(&flash, &place, &geometry, HF_FLASHFILE_LOOK, NULL), HF_OK);
   hf_flashfile_layout(&layout, &flash, &geometry);
-  struct hf_image_source source = hf_slot_source(&layout.slot[0]);
+  struct hf_image_source source = hf_slot_source(&layout.slot[0][0]);
   assert_int_equal(hf_image_parse(&info, &source, NULL), HF_OK);
   return 0;
 }
@@ -50,7 +50,7 @@ static void the_program_is_the_payload_and_nobody_can_change_it(void **state)
   int program = -1;
   struct stat is;
   struct stat was;
-  assert_int_equal(hf_loader_open(&program, &layout.slot[0], &info, NULL), HF_OK);
+  assert_int_equal(hf_loader_open(&program, &layout.slot[0][0], &info, NULL), HF_OK);
   assert_int_equal(fstat(program, &is), 0);
   assert_int_equal(stat("/proc/self/exe", &was), 0);
   assert_int_equal(is.st_size, was.st_size);
@@ -84,18 +84,18 @@ static void a_slot_changed_after_its_verification_is_not_loaded(void **state)
     uint8_t old;
     uint8_t changed;
     struct hf_trouble trouble = {.what = ""};
-    off_t at = (off_t)layout.slot[0].start + places[i];
+    off_t at = (off_t)layout.slot[0][0].start + places[i];
     assert_int_equal(pread(fd, &old, 1, at), 1);
     changed = old ^ 1;
     assert_int_equal(pwrite(fd, &changed, 1, at), 1);
-    assert_int_equal(hf_loader_open(&program, &layout.slot[0], &info, &trouble), HF_E_DENIED);
+    assert_int_equal(hf_loader_open(&program, &layout.slot[0][0], &info, &trouble), HF_E_DENIED);
     assert_int_equal(program, -1);
     assert_string_equal(trouble.what, "the slot changed after it was verified");
     assert_int_equal(pwrite(fd, &old, 1, at), 1);
   }
   (void)close(fd);
   int program = -1;
-  assert_int_equal(hf_loader_open(&program, &layout.slot[0], &info, NULL), HF_OK);
+  assert_int_equal(hf_loader_open(&program, &layout.slot[0][0], &info, NULL), HF_OK);
   (void)close(program);
 }
 

@@ -84,9 +84,9 @@ static void tries_a_staged_image_and_keeps_it_once_it_confirmed(void **state)
   wait_for("confirmed 1\nslot 1 reset 2"); /* asked for a reset: 80 + HF_RESET_REQUEST */
   stop(run);
   struct hf_bootstate boot = rig_boot(&rig);
-  assert_int_equal(boot.slot[1].status, HF_SLOT_CONFIRMED);
-  assert_int_equal(boot.active, 1);
-  assert_int_equal(boot.counter, 2);
+  assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_CONFIRMED);
+  assert_int_equal(boot.image[0].active, 1);
+  assert_int_equal(boot.image[0].counter, 2);
   assert_null(strstr(rig_get(&rig, "journal"), "slot 0"));
   assert_non_null(strstr(rig_get(&rig, "journal"), "slot 1 reset 3"));
 }
@@ -101,9 +101,9 @@ static void goes_back_when_the_trial(const char *behaviour, enum hf_reset reset)
   stop(run);
   struct hf_bootstate boot = rig_boot(&rig);
   assert_int_equal(rig_count(&rig, "journal", "slot 1"), 1);
-  assert_int_equal(boot.slot[1].status, HF_SLOT_BAD);
-  assert_int_equal(boot.active, 0);
-  assert_int_equal(boot.counter, 1);
+  assert_int_equal(boot.image[0].slot[1].status, HF_SLOT_BAD);
+  assert_int_equal(boot.image[0].active, 0);
+  assert_int_equal(boot.image[0].counter, 1);
   assert_int_equal(boot.failures, 1);
   assert_int_equal(boot.failed_slot, 1);
   assert_int_equal(boot.failed_reset, reset);
@@ -152,7 +152,7 @@ static void goes_back_when_the_payload_is_no_program(void **state)
   pid_t run = rig_run(&rig);
   wait_for("slot 0 reset 6");
   stop(run);
-  assert_int_equal(rig_boot(&rig).slot[1].status, HF_SLOT_BAD);
+  assert_int_equal(rig_boot(&rig).image[0].slot[1].status, HF_SLOT_BAD);
   assert_non_null(strstr(rig_get(&rig, "log"), "not a program this machine can run"));
 }
 
@@ -176,7 +176,7 @@ static void a_confirmed_image_that_crashes_is_started_again_ever_more_slowly(voi
   unsigned starts = rig_count(&rig, "journal", "slot 0");
   assert_in_range(starts, 2, 5);
   assert_non_null(strstr(rig_get(&rig, "journal"), "slot 0 reset 5"));
-  assert_int_equal(rig_boot(&rig).slot[0].status, HF_SLOT_CONFIRMED);
+  assert_int_equal(rig_boot(&rig).image[0].slot[0].status, HF_SLOT_CONFIRMED);
 }
 
 static void a_stubborn_application_is_killed_at_stop(void **state)
@@ -285,7 +285,7 @@ static void an_image_signed_by_a_stranger_does_not_run(void **state)
   wait_for("slot 0");
   stop(run);
   assert_int_equal(rig_count(&rig, "journal", "slot 1"), 0);
-  assert_int_equal(rig_boot(&rig).slot[1].status, HF_SLOT_BAD);
+  assert_int_equal(rig_boot(&rig).image[0].slot[1].status, HF_SLOT_BAD);
 }
 
 static void an_image_below_the_security_counter_does_not_run(void **state)
@@ -307,12 +307,12 @@ static void killed_at_any_moment_it_comes_back(void **state)
   unsigned seed = 20261120;
   for (unsigned round = 0; round < 40; round++) {
     struct hf_bootstate before = rig_boot(&rig);
-    uint8_t other = (uint8_t)(1 - before.active);
+    uint8_t other = (uint8_t)(1 - before.image[0].active);
     char name[16];
-    rig_stage(&rig, other, PUPPET, round + 1, before.counter + 1);
+    rig_stage(&rig, other, PUPPET, round + 1, before.image[0].counter + 1);
     (void)snprintf(name, sizeof name, "behave.%u", other);
     rig_put(&rig, name, "feed 10 confirm forever");
-    (void)snprintf(name, sizeof name, "behave.%u", before.active);
+    (void)snprintf(name, sizeof name, "behave.%u", before.image[0].active);
     rig_put(&rig, name, "forever");
     rig_put(&rig, "journal", "");
     pid_t run = rig_run(&rig);
@@ -333,10 +333,12 @@ static void killed_at_any_moment_it_comes_back(void **state)
     struct hf_bootstate after = rig_boot(&rig);
     (void)kill(run, SIGTERM);
     assert_int_equal(rig_wait(run, LIMIT_MS), 0);
-    bool trial_done = after.slot[other].status == HF_SLOT_CONFIRMED || after.slot[other].status == HF_SLOT_BAD;
-    assert_true(trial_done || after.slot[other].status == HF_SLOT_TRYING);
-    assert_true(after.slot[before.active].status == HF_SLOT_CONFIRMED);
-    assert_true(after.counter == before.counter || after.counter == before.counter + 1);
+    bool trial_done =
+        after.image[0].slot[other].status == HF_SLOT_CONFIRMED || after.image[0].slot[other].status == HF_SLOT_BAD;
+    assert_true(trial_done || after.image[0].slot[other].status == HF_SLOT_TRYING);
+    assert_true(after.image[0].slot[before.image[0].active].status == HF_SLOT_CONFIRMED);
+    assert_true(after.image[0].counter == before.image[0].counter ||
+                after.image[0].counter == before.image[0].counter + 1);
   }
 }
 
