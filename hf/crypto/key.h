@@ -2,11 +2,14 @@
  * Private keys and sealed secrets on hosts: offline roles, online roles, CA. OpenSSL behind it.
  *
  * A key file is PKCS#8 PEM; encrypted ones are PBES2 with scrypt and AES-256-CBC (RFC 8018, RFC 7914), readable by
- * `openssl pkey`. PKCS#11 and TPM keys join behind the same functions.
+ * `openssl pkey`. It may instead hold one line that names a key in a PKCS#11 token (`pkcs11:...`, RFC 7512), or a key
+ * of a TPM 2.0: `tpm2:handle=0x81...`, or the TPM's own wrapped form in PEM (`TSS2 PRIVATE KEY`). Nothing of a token or
+ * TPM is loaded before the first such key is opened.
  */
 #ifndef HF_CRYPTO_KEY_H
 #define HF_CRYPTO_KEY_H
 
+#include "hf/base/why.h"
 #include "hf/crypto/crypto.h"
 
 /** scrypt work of an encrypted key file: N=2^14, r=8, p=5, 16 MiB, about 0.2 s. A greater N would pass the 32 MiB that
@@ -24,13 +27,45 @@
 
 struct hf_key;
 
+/** Where a private key lives. The numbers are those of a check-in (hf/wire/checkin.h, enum hf_key_storage). */
+enum hf_key_home { HF_KEY_IN_FILE = 1, HF_KEY_IN_TPM = 2, HF_KEY_IN_PKCS11 = 3 };
+
 /** Make a key. Gives `*key`: free with hf_key_free. */
 HF_MUST enum hf_err hf_key_new(struct hf_key **key, enum hf_key_type type);
-/** Read a PEM key. `passphrase.len == 0` for plain PKCS#8, where a passphrase is not looked at. HF_E_DENIED: wrong or
- * missing passphrase; HF_E_INPUT: not a key of a known type, or its halves do not belong together. Gives `*key`, NULL
- * at failure. */
-HF_MUST enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes pem, struct hf_bytes passphrase);
-/** Write PEM, encrypted unless the passphrase is empty. Wipe `out` after use when it is not. */
+/**
+ * Open a key by the content of a key file.
+ * @param key         gives, NULL at failure: free with hf_key_free
+ * @param text        borrows; PEM, `pkcs11:...` or `tpm2:...`
+ * @param passphrase  borrows; of the PEM file, or the PIN of a token whose URI names none. `len == 0` for plain PKCS#8,
+ *                    where a passphrase is not looked at.
+ * @param why         fills with an HF_RULE_KEY_* when a token or TPM refused; may be NULL
+ * @return HF_OK; HF_E_DENIED: wrong or missing passphrase or PIN, or the token is locked (a PIN is tried once, never
+ *         twice: tokens count); HF_E_INPUT: not a key of a known type, its halves do not belong together, several
+ * match, or no URI; HF_E_NOT_FOUND: no such token or key; HF_E_IO: no module or TPM, or it failed
+ */
+HF_MUST enum hf_err hf_key_open(struct hf_key **key, struct hf_bytes text, struct hf_bytes passphrase,
+                                struct hf_why *why);
+/** hf_key_open for callers who do not ask why. */
+HF_MUST enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes text, struct hf_bytes passphrase);
+/**
+ * Make a P-256 key in the token that a URI names, not extractable. `object=` or `id=` must be there; a missing id is
+ * made up. Gives `*key`. HF_E_EXISTS: there is such a key. Other errors as hf_key_open.
+ */
+HF_MUST enum hf_err hf_key_create(struct hf_key **key, struct hf_bytes uri, struct hf_bytes pin, struct hf_why *why);
+/** Remove the key pair that a URI names from its token. HF_E_NOT_FOUND: it is not there. For device keys that were
+ * replaced. */
+HF_MUST enum hf_err hf_key_destroy(struct hf_bytes uri, struct hf_bytes pin, struct hf_why *why);
+/** Make a P-256 key in the TPM (under a storage root key of the owner hierarchy); hf_key_encode writes its wrapped
+ * form, which is of use in this TPM only. Gives `*key`. */
+HF_MUST enum hf_err hf_key_create_tpm(struct hf_key **key, struct hf_why *why);
+/** Does this text name a key elsewhere rather than hold one? True for `pkcs11:` and `tpm2:` lines. */
+bool hf_key_is_reference(struct hf_bytes text);
+/** Where it lives. */
+enum hf_key_home hf_key_home(const struct hf_key *key);
+/** Why the last signature of this key failed: an HF_RULE_KEY_* for keys of tokens and TPMs, else 0. */
+uint16_t hf_key_rule(const struct hf_key *key);
+/** Write PEM, encrypted unless the passphrase is empty. Wipe `out` after use when it is not. A TPM's key is written in
+ * its wrapped form, whatever the passphrase. HF_E_STATE: a key that cannot leave its token or handle. */
 HF_MUST enum hf_err hf_key_encode(struct hf_buf *out, const struct hf_key *key, struct hf_bytes passphrase);
 void hf_key_free(struct hf_key *key);
 /** Its public half. */

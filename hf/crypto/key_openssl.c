@@ -14,11 +14,16 @@
 #include <openssl/pkcs12err.h>
 #include <openssl/x509.h>
 
+#include "hf/crypto/keyback.h"
+#include "hf/crypto/keyuri.h"
+
 #define SALT_LEN 16
 
 struct hf_key {
   EVP_PKEY *native;
   enum hf_key_type type;
+  struct hf_keyback *back; /* borrowed from native: the key lives elsewhere; NULL: it is in our memory */
+  struct hf_pubkey pub;    /* when back is there */
 };
 
 static enum hf_key_type native_type(const EVP_PKEY *native)
@@ -48,7 +53,7 @@ static enum hf_err adopt(struct hf_key **key, EVP_PKEY *native)
     EVP_PKEY_free(native);
     return sound ? HF_E_CRYPTO : HF_E_INPUT;
   }
-  *made = (struct hf_key){.native = native, .type = type};
+  *made = (struct hf_key){.native = native, .type = type, .back = NULL};
   *key = made;
   return HF_OK;
 }
@@ -136,12 +141,8 @@ static enum hf_err parse_der(struct hf_key **key, const char *label, struct hf_b
   return err;
 }
 
-enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes pem, struct hf_bytes passphrase)
+static enum hf_err parse_pem(struct hf_key **key, struct hf_bytes pem, struct hf_bytes passphrase)
 {
-  *key = NULL;
-  if (pem.len == 0 || pem.len > HF_KEY_PEM_MAX || passphrase.len > HF_KEY_PASSPHRASE_MAX) {
-    return HF_E_INPUT;
-  }
   (void)ERR_set_mark();
   char *label = NULL;
   char *header = NULL;
@@ -159,6 +160,95 @@ enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes pem, struct hf_byt
   (void)ERR_pop_to_mark();
   return err;
 }
+
+/* ---- keys that live elsewhere ---- */
+
+static bool begins(struct hf_bytes text, const char *with)
+{
+  size_t len = strlen(with);
+  return text.len >= len && memcmp(text.at, with, len) == 0;
+}
+
+static bool is_tpm(struct hf_bytes text)
+{
+  return begins(text, "tpm2:") || begins(text, "-----BEGIN TSS2 PRIVATE KEY-----");
+}
+
+bool hf_key_is_reference(struct hf_bytes text) { return hf_keyuri_check(text) || begins(text, "tpm2:"); }
+
+static enum hf_err adopt_found(struct hf_key **key, const struct hf_keyback_found *found)
+{
+  struct hf_key *made = calloc(1, sizeof *made);
+  if (made == NULL) {
+    found->ops->close(found->ctx);
+    return HF_E_CRYPTO;
+  }
+  made->type = HF_KEY_P256;
+  made->pub = found->pub;
+  enum hf_err err = hf_keyback_wrap(&made->native, &made->back, found->ops, found->ctx, &found->pub);
+  if (err != HF_OK) {
+    free(made);
+    return err;
+  }
+  *key = made;
+  return HF_OK;
+}
+
+enum hf_err hf_key_open(struct hf_key **key, struct hf_bytes text, struct hf_bytes passphrase, struct hf_why *why)
+{
+  struct hf_keyback_found found;
+  *key = NULL;
+  if (text.len == 0 || text.len > HF_KEY_PEM_MAX || passphrase.len > HF_KEY_PASSPHRASE_MAX) {
+    return HF_E_INPUT;
+  }
+  if (!hf_keyuri_check(text) && !is_tpm(text)) {
+    return parse_pem(key, text, passphrase);
+  }
+  (void)ERR_set_mark();
+  enum hf_err err =
+      is_tpm(text) ? hf_tpm_open(&found, text, why) : hf_p11_open(&found, text, passphrase, HF_P11_OPEN, why);
+  err = err == HF_OK ? adopt_found(key, &found) : err;
+  (void)ERR_pop_to_mark();
+  return err;
+}
+
+enum hf_err hf_key_parse(struct hf_key **key, struct hf_bytes text, struct hf_bytes passphrase)
+{
+  return hf_key_open(key, text, passphrase, NULL);
+}
+
+enum hf_err hf_key_create(struct hf_key **key, struct hf_bytes uri, struct hf_bytes pin, struct hf_why *why)
+{
+  struct hf_keyback_found found;
+  *key = NULL;
+  enum hf_err err = hf_p11_open(&found, uri, pin, HF_P11_CREATE, why);
+  return err == HF_OK ? adopt_found(key, &found) : err;
+}
+
+enum hf_err hf_key_destroy(struct hf_bytes uri, struct hf_bytes pin, struct hf_why *why)
+{
+  return hf_p11_destroy(uri, pin, why);
+}
+
+enum hf_err hf_key_create_tpm(struct hf_key **key, struct hf_why *why)
+{
+  struct hf_keyback_found found;
+  *key = NULL;
+  (void)ERR_set_mark();
+  enum hf_err err = hf_tpm_open(&found, (struct hf_bytes){NULL, 0}, why);
+  err = err == HF_OK ? adopt_found(key, &found) : err;
+  (void)ERR_pop_to_mark();
+  return err;
+}
+
+enum hf_key_home hf_key_home(const struct hf_key *key)
+{
+  return key->back == NULL ? HF_KEY_IN_FILE : key->back->ops->home;
+}
+
+uint16_t hf_key_rule(const struct hf_key *key) { return key->back == NULL ? 0 : key->back->rule; }
+
+/* ---- writing and signing ---- */
 
 static bool put_encrypted(BIO *bio, EVP_PKEY *native, struct hf_bytes passphrase)
 {
@@ -183,6 +273,9 @@ enum hf_err hf_key_encode(struct hf_buf *out, const struct hf_key *key, struct h
   if (passphrase.len > HF_KEY_PASSPHRASE_MAX) {
     return HF_E_INPUT;
   }
+  if (key->back != NULL) {
+    return key->back->ops->encode == NULL ? HF_E_STATE : key->back->ops->encode(key->back->ctx, out);
+  }
   (void)ERR_set_mark();
   enum hf_err err = HF_E_CRYPTO;
   BIO *bio = BIO_new(BIO_s_secmem()); /* wiped when freed */
@@ -202,6 +295,10 @@ enum hf_err hf_key_encode(struct hf_buf *out, const struct hf_key *key, struct h
 
 enum hf_err hf_key_public(struct hf_pubkey *pub, const struct hf_key *key)
 {
+  if (key->back != NULL) {
+    *pub = key->pub;
+    return HF_OK;
+  }
   size_t want = key->type == HF_KEY_P256 ? HF_P256_PUBLIC_LEN : HF_ED25519_PUBLIC_LEN;
   size_t len = 0;
   *pub = (struct hf_pubkey){.type = key->type, .len = (uint8_t)want};
@@ -233,6 +330,9 @@ enum hf_err hf_key_sign_digest(struct hf_buf *sig, const struct hf_key *key, con
 {
   uint8_t made[HF_SIG_MAX];
   size_t len = sizeof made;
+  if (key->back != NULL) {
+    return hf_keyback_sign(key->back, sig, digest);
+  }
   (void)ERR_set_mark();
   bool good = key->type == HF_KEY_P256 ? sign_p256(made, &len, key->native, digest)
                                        : sign_ed25519(made, &len, key->native, hf_bytes_init(digest, HF_SHA256_LEN));
