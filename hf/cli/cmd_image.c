@@ -10,8 +10,10 @@
 #include "hf/cli/output.h"
 #include "hf/cli/place.h"
 #include "hf/cli/term.h"
+#include "hf/crypto/cipher.h"
 #include "hf/wire/names.h"
 #include "hf/wire/pubkey.h"
+#include "hf/wire/seal.h"
 
 /* ---- options ---- */
 
@@ -110,6 +112,39 @@ static enum hf_err names_get(struct hf_image_build *build, const struct hf_call 
     build->hardware[build->hardware_count++] = hf_bytes_text(id);
   }
   return HF_OK;
+}
+
+static enum hf_err pem_get(struct hf_pubkey *pub, const char *path, const char *todo)
+{
+  struct hf_blob pem;
+  enum hf_err err = hf_disk_get(&pem, path, HF_KEY_PEM_MAX);
+  if (err != HF_OK) {
+    hf_disk_complain(err, "read", path);
+    return err;
+  }
+  err = hf_pubkey_parse_pem(pub, hf_blob_bytes(&pem));
+  if (err != HF_OK) {
+    hf_complain(path, todo, "no public key (P-256 or Ed25519, PEM)");
+  }
+  hf_blob_free(&pem);
+  return err;
+}
+
+/* Whom the image is encrypted for; `pub` must live as long as `build`. */
+static enum hf_err seal_get(struct hf_image_build *build, struct hf_pubkey *pub, const struct hf_call *call)
+{
+  const char *path = hf_args_get(call, "encrypt-for");
+  if (path == NULL) {
+    return HF_OK;
+  }
+  enum hf_err err = pem_get(pub, path, "give the devices' public key");
+  if (err == HF_OK && pub->type != HF_KEY_P256) {
+    hf_complain(path, "make one with: openssl ecparam -name prime256v1 -genkey", "images are encrypted for P-256 keys");
+    err = HF_E_INPUT;
+  }
+  build->encrypt_for = pub;
+  build->aes256 = hf_args_has(call, "aes256");
+  return err;
 }
 
 static enum hf_err build_get(struct hf_image_build *build, const struct hf_call *call)
@@ -226,6 +261,7 @@ static enum hf_err write_image(const struct hf_call *call, const struct hf_image
 int hf_cmd_image_sign(const struct hf_call *call)
 {
   struct hf_image_build build = {.flags = 0};
+  struct hf_pubkey device;
   uint32_t sizes[2] = {0, 8}; /* slot, align */
   struct hf_blob payload;
   struct hf_key *key = NULL;
@@ -237,7 +273,10 @@ int hf_cmd_image_sign(const struct hf_call *call)
       align_get(call, &sizes[1]) != HF_OK) {
     return HF_EXIT_USAGE;
   }
-  enum hf_err err = payload_get(&payload, call->operands[0]);
+  enum hf_err err = seal_get(&build, &device, call);
+  if (err == HF_OK) {
+    err = payload_get(&payload, call->operands[0]);
+  }
   if (err != HF_OK) {
     return hf_exit_of(err);
   }
@@ -255,46 +294,58 @@ int hf_cmd_image_sign(const struct hf_call *call)
 static enum hf_err public_get(struct hf_pubkey *pub, char path[HF_PATH_MAX], const struct hf_call *call)
 {
   const char *given = hf_args_get(call, "key");
-  struct hf_blob pem;
   enum hf_err err = HF_OK;
   if (given != NULL) {
     hf_format(path, HF_PATH_MAX, "%s", given);
   } else {
     err = hf_place_offline_file(path, call, "image.pub");
   }
-  if (err != HF_OK) {
-    return err;
-  }
-  err = hf_disk_get(&pem, path, HF_KEY_PEM_MAX);
-  if (err != HF_OK) {
-    hf_disk_complain(err, "read", path);
-    return err;
-  }
-  err = hf_pubkey_parse_pem(pub, hf_blob_bytes(&pem));
-  if (err != HF_OK) {
-    hf_complain(path, "give the public key, such as offline/image.pub", "no public key (P-256 or Ed25519, PEM)");
-  }
-  hf_blob_free(&pem);
-  return err;
+  return err == HF_OK ? pem_get(pub, path, "give the public key, such as offline/image.pub") : err;
 }
 
-static enum hf_err verify(const struct hf_call *call, const struct hf_blob *file, const struct hf_pubkey *pub)
+static enum hf_err agree(void *ctx, uint8_t secret[32], const uint8_t point[HF_P256_PUBLIC_LEN])
+{
+  return hf_key_agree(secret, ctx, point);
+}
+
+static enum hf_err verify_bytes(const struct hf_call *call, const struct hf_blob *file, const struct hf_pubkey *pub,
+                                const struct hf_seal_box *box)
 {
   struct hf_bytes bytes = hf_blob_bytes(file);
-  struct hf_image_source source = hf_image_source_init(&bytes);
+  struct hf_image_source from = hf_image_source_init(&bytes);
+  struct hf_seal_view view;
   struct hf_image_keys keys = {.key = pub, .count = 1};
-  struct hf_image_policy policy = {.hardware = hf_bytes_text(hf_args_get(call, "hardware")), .counter_optional = true};
+  struct hf_image_policy policy = {
+      .hardware = hf_bytes_text(hf_args_get(call, "hardware")), .counter_optional = true, .opened = box != NULL};
   struct hf_image_info info;
   struct hf_why why = {.rule = HF_RULE_NONE};
   uint32_t sizes[2] = {0, 1};
   if (size_get(call, "slot-size", &sizes[0]) != HF_OK) {
     return HF_E_INPUT;
   }
-  if (hf_image_verify(&info, &source, &keys, &policy, &why) != HF_ALLOW) {
+  enum hf_err err = hf_seal_view_init(&view, &from, box, &why);
+  struct hf_image_source plain = hf_seal_view_source(&view);
+  if (err != HF_OK || hf_image_verify(&info, &plain, &keys, &policy, &why) != HF_ALLOW) {
     hf_complain_why(call->operands[0], &why);
     return HF_E_INPUT;
   }
   return fit_check(call->operands[0], info.total_len, sizes);
+}
+
+static enum hf_err verify(const struct hf_call *call, const struct hf_blob *file, const struct hf_pubkey *pub)
+{
+  const char *path = hf_args_get(call, "open-with");
+  struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
+                                        .prompt = "Passphrase of the devices' key"};
+  struct hf_key *key = NULL;
+  enum hf_err err = path != NULL ? hf_key_file_open(&key, path, &source) : HF_OK;
+  struct hf_seal_key seal_key = {agree, key};
+  const struct hf_seal_box box = {&hf_seal_p256_ops, &seal_key};
+  if (err == HF_OK) {
+    err = verify_bytes(call, file, pub, path != NULL ? &box : NULL);
+  }
+  hf_key_free(key);
+  return err;
 }
 
 int hf_cmd_image_verify(const struct hf_call *call)

@@ -52,9 +52,10 @@ static const char *say_flags(uint32_t flags)
   static const struct {
     uint32_t bits;
     const char *words;
-  } known[] = {{HF_IMAGE_PIC, "position independent"},  {HF_IMAGE_ENCRYPTED, "encrypted"},
-               {HF_IMAGE_NON_BOOTABLE, "not bootable"}, {HF_IMAGE_RAM_LOAD, "loaded to RAM"},
-               {HF_IMAGE_ROM_FIXED, "for one address"}, {HF_IMAGE_COMPRESSED, "compressed"}};
+  } known[] = {{HF_IMAGE_PIC, "position independent"},      {HF_IMAGE_AES128, "encrypted with AES-128"},
+               {HF_IMAGE_AES256, "encrypted with AES-256"}, {HF_IMAGE_NON_BOOTABLE, "not bootable"},
+               {HF_IMAGE_RAM_LOAD, "loaded to RAM"},        {HF_IMAGE_ROM_FIXED, "for one address"},
+               {HF_IMAGE_COMPRESSED, "compressed"}};
   const char *list = "";
   for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
     if ((flags & known[i].bits) != 0) {
@@ -186,6 +187,7 @@ struct told {
   struct hf_image_info info;
   bool whole; /**< info is filled */
   bool hash_ok;
+  bool sealed; /**< encrypted: the hash is over what cannot be seen here */
   struct hf_why why;
 };
 
@@ -196,7 +198,8 @@ static void told_init(struct told *told, struct hf_bytes bytes)
   *told = (struct told){.bytes = bytes};
   told->has_header = header_read(&told->header, bytes) && told->header.magic == HF_IMAGE_MAGIC;
   told->whole = hf_image_parse(&told->info, &source, &told->why) == HF_OK;
-  told->hash_ok = told->whole && hf_image_hash(digest, &told->info, &source) == HF_OK &&
+  told->sealed = told->whole && (told->info.flags & HF_IMAGE_ENCRYPTED) != 0;
+  told->hash_ok = told->whole && !told->sealed && hf_image_hash(digest, &told->info, &source) == HF_OK &&
                   hf_secret_equal(digest, told->info.digest, sizeof digest);
 }
 
@@ -246,13 +249,27 @@ static void print_header(const struct header *header)
   hf_field_print("protected", NAME_WIDTH, hf_say("%u bytes of fields", header->protected_len));
 }
 
+static const char *say_hash(const struct told *told)
+{
+  return told->sealed ? "of the plain program" : told->hash_ok ? "right" : "WRONG";
+}
+
+static const char *say_seal(const struct hf_image_info *info)
+{
+  const char *bits = (info->flags & HF_IMAGE_AES256) != 0 ? "256" : "128";
+  return info->seal_len > 0 ? hf_say("AES-%s, its key for one P-256 key (ECIES)", bits)
+                            : hf_say("AES-%s, and no key that this version knows", bits);
+}
+
 static void print_trust(const struct told *told)
 {
   const struct hf_image_info *info = &told->info;
-  hf_field_print("hash", NAME_WIDTH,
-                 hf_say("%s  %s", told->hash_ok ? "right" : "WRONG", hf_say_hex(hf_bytes_init(info->digest, 32))));
+  hf_field_print("hash", NAME_WIDTH, hf_say("%s  %s", say_hash(told), hf_say_hex(hf_bytes_init(info->digest, 32))));
   hf_field_print("signature", NAME_WIDTH, say_key_type(info->sig_type));
   hf_field_print("signed by", NAME_WIDTH, info->has_key_hash ? hf_say_hex(hf_bytes_init(info->key_hash, 32)) : NULL);
+  if (told->sealed) {
+    hf_field_print("encrypted", NAME_WIDTH, say_seal(info));
+  }
   hf_field_print("size", NAME_WIDTH, hf_say_size(info->total_len));
   if (told->bytes.len > info->total_len) {
     hf_field_print(
@@ -290,6 +307,10 @@ static json_t *info_json(const struct told *told)
                 needs, "hash_ok", told->hash_ok, "digest", hf_say_hex(hf_bytes_init(info->digest, 32)), "signature",
                 say_key_type(info->sig_type), "length", (json_int_t)info->total_len);
   HF_ASSERT(json != NULL);
+  json_object_set_new(json, "encrypted", json_boolean(told->sealed));
+  if (told->sealed) {
+    json_object_set_new(json, "hash_ok", json_null());
+  }
   if (info->has_counter) {
     json_object_set_new(json, "counter", json_integer(info->counter));
   }
@@ -357,9 +378,9 @@ enum hf_err hf_image_explain(const char *path, struct hf_bytes bytes, bool json)
   }
   if (!told.whole) {
     hf_complain_why(path, &told.why);
-  } else if (!told.hash_ok) {
+  } else if (!told.hash_ok && !told.sealed) {
     hf_complain(path, "take it from the build again; a device would refuse it",
                 "the program is not what was signed: its hash is wrong");
   }
-  return told.whole && told.hash_ok ? HF_OK : HF_E_INPUT;
+  return told.whole && (told.hash_ok || told.sealed) ? HF_OK : HF_E_INPUT;
 }

@@ -314,7 +314,10 @@ static enum hf_err image_check(struct publication *in, size_t i)
   }
   const struct hf_image_source source = {.read = image_read, .ctx = &fd, .size = in->entry[i].length};
   err = hf_image_parse(&info, &source, &why);
-  if (err == HF_OK) {
+  if (err == HF_OK && (info.flags & HF_IMAGE_ENCRYPTED) != 0) {
+    /* The digest is over the plain program, which nobody here can see; the devices check it. */
+    memcpy(digest, info.digest, sizeof digest);
+  } else if (err == HF_OK) {
     err = hf_image_hash(digest, &info, &source);
   }
   (void)close(fd);

@@ -22,6 +22,7 @@ static const struct tlv_shape shapes[] = {
     {HF_TLV_SHA256, HF_SHA256_LEN, HF_SHA256_LEN, false, false},
     {HF_TLV_ECDSA, 8, HF_SIG_MAX, false, false},
     {HF_TLV_ED25519, 64, 64, false, false},
+    {HF_TLV_SEAL_P256, HF_IMAGE_SEAL_MAX - 16, HF_IMAGE_SEAL_MAX, false, false},
     {HF_TLV_DEPENDENCY, 12, 12, true, true},
     {HF_TLV_COUNTER, 4, 4, true, false},
     {HF_TLV_PRODUCT, 1, HF_IMAGE_NAME_MAX, true, false},
@@ -203,6 +204,7 @@ static enum hf_err take_value(struct parse *parse, uint16_t type, uint32_t len)
     case HF_TLV_SHA256: return take(parse, info->digest, len);
     case HF_TLV_ECDSA: return take_signature(parse, HF_KEY_P256, len);
     case HF_TLV_ED25519: return take_signature(parse, HF_KEY_ED25519, len);
+    case HF_TLV_SEAL_P256: info->seal_len = (uint8_t)len; return take(parse, info->seal, len);
     case HF_TLV_DEPENDENCY: return take_dependency(parse);
     case HF_TLV_COUNTER: return take_counter(parse);
     case HF_TLV_PRODUCT: return take_text(parse, &info->product, len, hf_names_check_product);
@@ -408,9 +410,13 @@ static enum hf_verdict verify_policy(const struct hf_image_info *info, const str
 }
 
 /* What can be refused before a byte of the payload is read. */
-static enum hf_verdict verify_form(const struct hf_image_info *info, struct hf_why *why)
+static enum hf_verdict verify_form(const struct hf_image_info *info, const struct hf_image_policy *policy,
+                                   struct hf_why *why)
 {
-  uint32_t known = HF_IMAGE_PIC | HF_IMAGE_NON_BOOTABLE | HF_IMAGE_RAM_LOAD | HF_IMAGE_ROM_FIXED;
+  uint32_t known = HF_IMAGE_PIC | HF_IMAGE_NON_BOOTABLE | HF_IMAGE_RAM_LOAD | HF_IMAGE_ROM_FIXED | HF_IMAGE_ENCRYPTED;
+  if ((info->flags & HF_IMAGE_ENCRYPTED) != 0 && !policy->opened) {
+    return deny(why, HF_RULE_SEAL_NO_KEY, 16);
+  }
   if ((info->flags & ~known) != 0) {
     return deny(why, HF_RULE_IMAGE_FLAGS, 16);
   }
@@ -425,7 +431,7 @@ enum hf_verdict hf_image_verify(struct hf_image_info *info, const struct hf_imag
                                 struct hf_why *why)
 {
   uint8_t digest[HF_SHA256_LEN];
-  if (hf_image_parse(info, source, why) != HF_OK || verify_form(info, why) != HF_ALLOW) {
+  if (hf_image_parse(info, source, why) != HF_OK || verify_form(info, policy, why) != HF_ALLOW) {
     return HF_DENY;
   }
   const struct hf_pubkey *key = find_key(info, keys, why);

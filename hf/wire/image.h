@@ -28,6 +28,8 @@
 /** Longest product or component name, longest hardware id. */
 #define HF_IMAGE_NAME_MAX 32
 #define HF_IMAGE_HARDWARE_LEN_MAX 64
+/** Value of the TLV with an encrypted image's key: point, HMAC, AES key. */
+#define HF_IMAGE_SEAL_MAX (HF_P256_PUBLIC_LEN + HF_SHA256_LEN + 32)
 /** Bytes hashed per read: one flash page of most parts; on the stack. */
 #define HF_IMAGE_CHUNK 256
 
@@ -38,6 +40,7 @@ enum hf_image_tlv {
   HF_TLV_SHA256 = 0x10,
   HF_TLV_ECDSA = 0x22,
   HF_TLV_ED25519 = 0x24,
+  HF_TLV_SEAL_P256 = 0x32, /**< ECIES-P256 around the key of an encrypted payload (hf/wire/seal.h) */
   HF_TLV_DEPENDENCY = 0x40,
   HF_TLV_COUNTER = 0x50,
   HF_TLV_PRODUCT = 0x48a0,   /**< protected; text */
@@ -48,7 +51,9 @@ enum hf_image_tlv {
 
 enum hf_image_flag {
   HF_IMAGE_PIC = 0x1,
-  HF_IMAGE_ENCRYPTED = 0x4 | 0x8,
+  HF_IMAGE_AES128 = 0x4,
+  HF_IMAGE_AES256 = 0x8,
+  HF_IMAGE_ENCRYPTED = HF_IMAGE_AES128 | HF_IMAGE_AES256,
   HF_IMAGE_NON_BOOTABLE = 0x10,
   HF_IMAGE_RAM_LOAD = 0x20,
   HF_IMAGE_ROM_FIXED = 0x100,
@@ -78,7 +83,7 @@ struct hf_image_dependency {
   struct hf_version version;
 };
 
-/** What an image says of itself. Nothing in it is to be believed before hf_image_verify. About 650 bytes. */
+/** What an image says of itself. Nothing in it is to be believed before hf_image_verify. About 780 bytes. */
 struct hf_image_info {
   struct hf_version version;
   uint32_t load_addr;
@@ -96,6 +101,8 @@ struct hf_image_info {
   enum hf_key_type sig_type; /**< HF_KEY_NONE: not signed */
   uint8_t sig_len;
   uint8_t sig[HF_SIG_MAX];
+  uint8_t seal_len; /**< 0: no key of an encrypted payload is there */
+  uint8_t seal[HF_IMAGE_SEAL_MAX];
   uint32_t counter;
   uint8_t sbom[HF_SHA256_LEN];
   struct hf_image_text product;
@@ -119,6 +126,8 @@ struct hf_image_policy {
   uint32_t counter_min;     /**< the image's security counter must not be lower; a missing one counts as too low,
                                  unless `counter_optional` */
   bool counter_optional;    /**< accept an image without security counter while counter_min is 0 */
+  bool opened;              /**< accept an image flagged as encrypted: the source shows its plain payload
+                                 (hf/wire/seal.h), or the slot holds it decrypted */
 };
 
 /**
@@ -183,6 +192,8 @@ struct hf_image_build {
   uint8_t hardware_count;
   struct hf_image_dependency dependency[HF_IMAGE_DEPENDENCIES_MAX];
   uint8_t dependency_count;
+  const struct hf_pubkey *encrypt_for; /**< P-256 key of the devices that can open the image; NULL: not encrypted */
+  bool aes256;                         /**< with encrypt_for: AES-256 instead of AES-128 */
 };
 
 /** Signs a digest: hf_key_sign_digest behind a context, or a token. Appends at most HF_SIG_MAX bytes. */

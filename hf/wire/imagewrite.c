@@ -2,8 +2,10 @@
  * The signing side of hf/wire/image.h; apart so that firmware does not link it. */
 #include <string.h>
 
+#include "hf/crypto/cipher.h"
 #include "hf/wire/image.h"
 #include "hf/wire/pubkey.h"
+#include "hf/wire/seal.h"
 
 static void put_tlv(struct hf_buf *out, uint16_t type, struct hf_bytes value)
 {
@@ -67,9 +69,14 @@ static bool build_fits(const struct hf_image_build *build, struct hf_bytes paylo
   }
   bool header =
       build->header_len == 0 || (build->header_len >= HF_IMAGE_HEADER_LEN && build->header_len <= HF_IMAGE_HEADER_MAX);
-  return header && build->product.len <= HF_IMAGE_NAME_MAX && build->component.len <= HF_IMAGE_NAME_MAX &&
-         (build->sbom.len == 0 || build->sbom.len == HF_SHA256_LEN) && payload.len > 0 &&
-         payload.len <= UINT32_MAX - HF_IMAGE_OVERHEAD_MAX;
+  return header && (build->flags & HF_IMAGE_ENCRYPTED) == 0 && build->product.len <= HF_IMAGE_NAME_MAX &&
+         build->component.len <= HF_IMAGE_NAME_MAX && (build->sbom.len == 0 || build->sbom.len == HF_SHA256_LEN) &&
+         payload.len > 0 && payload.len <= UINT32_MAX - HF_IMAGE_OVERHEAD_MAX;
+}
+
+static uint32_t seal_flag(const struct hf_image_build *build)
+{
+  return build->encrypt_for == NULL ? 0 : build->aes256 ? HF_IMAGE_AES256 : HF_IMAGE_AES128;
 }
 
 static void put_header(struct hf_buf *out, const struct hf_image_build *build, size_t payload_len, size_t protected_len)
@@ -80,7 +87,7 @@ static void put_header(struct hf_buf *out, const struct hf_image_build *build, s
   hf_buf_put_le16(out, (uint16_t)header_len);
   hf_buf_put_le16(out, (uint16_t)protected_len);
   hf_buf_put_le32(out, (uint32_t)payload_len);
-  hf_buf_put_le32(out, build->flags);
+  hf_buf_put_le32(out, build->flags | seal_flag(build));
   put_version(out, &build->version);
   hf_buf_put_le32(out, 0);
   for (size_t i = HF_IMAGE_HEADER_LEN; i < header_len; i++) {
@@ -88,8 +95,8 @@ static void put_header(struct hf_buf *out, const struct hf_image_build *build, s
   }
 }
 
-/* The unprotected area: digest, key hash, signature. */
-static enum hf_err put_signature(struct hf_buf *out, const struct hf_image_signer *signer)
+/* The unprotected area: digest, key hash, signature, and the key of an encrypted payload. */
+static enum hf_err put_signature(struct hf_buf *out, const struct hf_image_signer *signer, struct hf_bytes seal)
 {
   uint8_t digest[HF_SHA256_LEN];
   uint8_t key_hash[HF_SHA256_LEN];
@@ -102,10 +109,14 @@ static enum hf_err put_signature(struct hf_buf *out, const struct hf_image_signe
     return err != HF_OK ? err : HF_E_CRYPTO;
   }
   hf_buf_put_le16(out, HF_IMAGE_TLV_INFO);
-  hf_buf_put_le16(out, (uint16_t)(4 + 4 + sizeof digest + 4 + sizeof key_hash + 4 + sig.len));
+  size_t seal_len = seal.len > 0 ? 4 + seal.len : 0;
+  hf_buf_put_le16(out, (uint16_t)(4 + 4 + sizeof digest + 4 + sizeof key_hash + 4 + sig.len + seal_len));
   put_tlv(out, HF_TLV_SHA256, hf_bytes_init(digest, sizeof digest));
   put_tlv(out, HF_TLV_KEY_HASH, hf_bytes_init(key_hash, sizeof key_hash));
   put_tlv(out, signer->pub.type == HF_KEY_ED25519 ? HF_TLV_ED25519 : HF_TLV_ECDSA, hf_buf_bytes(&sig));
+  if (seal.len > 0) {
+    put_tlv(out, HF_TLV_SEAL_P256, seal);
+  }
   return out->failed ? HF_E_SPACE : HF_OK;
 }
 
@@ -116,7 +127,7 @@ static enum hf_err check_result(const struct hf_buf *out, const struct hf_image_
   struct hf_bytes whole = hf_buf_bytes(out);
   struct hf_image_source source = hf_image_source_init(&whole);
   struct hf_image_keys keys = {.key = &signer->pub, .count = 1};
-  struct hf_image_policy policy = {.counter_optional = !build->has_counter};
+  struct hf_image_policy policy = {.counter_optional = !build->has_counter, .opened = build->encrypt_for != NULL};
   struct hf_image_info info;
   struct hf_why why = {0};
   if (hf_image_verify(&info, &source, &keys, &policy, &why) == HF_ALLOW && info.total_len == whole.len) {
@@ -125,14 +136,10 @@ static enum hf_err check_result(const struct hf_buf *out, const struct hf_image_
   return why.rule == HF_RULE_IMAGE_SIGNATURE ? HF_E_CRYPTO : HF_E_INPUT; /* the signer's fault, or the build's */
 }
 
-enum hf_err hf_image_sign(struct hf_buf *out, const struct hf_image_build *build, struct hf_bytes payload,
-                          const struct hf_image_signer *signer)
+static enum hf_err put_signed(struct hf_buf *out, const struct hf_image_build *build, struct hf_bytes payload)
 {
   uint8_t raw[HF_IMAGE_TLVS_MAX];
   struct hf_buf tlvs = hf_buf_init(raw, sizeof raw);
-  if (!build_fits(build, payload) || out->len != 0) {
-    return HF_E_INPUT;
-  }
   put_protected(&tlvs, build);
   size_t protected_len = tlvs.len == 0 ? 0 : tlvs.len + 4;
   put_header(out, build, payload.len, protected_len);
@@ -142,9 +149,33 @@ enum hf_err hf_image_sign(struct hf_buf *out, const struct hf_image_build *build
     hf_buf_put_le16(out, (uint16_t)protected_len);
     hf_buf_put(out, hf_buf_bytes(&tlvs));
   }
-  if (out->failed || tlvs.failed) {
-    return HF_E_SPACE;
+  return out->failed || tlvs.failed ? HF_E_SPACE : HF_OK;
+}
+
+enum hf_err hf_image_sign(struct hf_buf *out, const struct hf_image_build *build, struct hf_bytes payload,
+                          const struct hf_image_signer *signer)
+{
+  uint8_t tlv[HF_IMAGE_SEAL_MAX];
+  struct hf_buf sealed = hf_buf_init(tlv, sizeof tlv);
+  struct hf_seal seal = {.key_len = 0};
+  if (!build_fits(build, payload) || out->len != 0) {
+    return HF_E_INPUT;
   }
-  enum hf_err err = put_signature(out, signer);
-  return err != HF_OK ? err : check_result(out, build, signer);
+  enum hf_err err = put_signed(out, build, payload);
+  if (err == HF_OK && build->encrypt_for != NULL) {
+    err = hf_seal_make(&seal, &sealed, build->encrypt_for, build->aes256 ? 32 : 16);
+  }
+  if (err == HF_OK) {
+    err = put_signature(out, signer, hf_buf_bytes(&sealed));
+  }
+  if (err == HF_OK) {
+    err = check_result(out, build, signer);
+  }
+  if (err == HF_OK && seal.key_len > 0) {
+    /* Signed and checked in the clear; only now does the payload disappear. */
+    size_t header_len = build->header_len == 0 ? HF_IMAGE_HEADER_LEN : build->header_len;
+    err = hf_aes_ctr(out->at + header_len, payload.len, hf_bytes_init(seal.key, seal.key_len), 0);
+  }
+  hf_secret_wipe(&seal, sizeof seal);
+  return err;
 }

@@ -413,7 +413,7 @@ static void tells_failures_of_form_apart(void **state)
   expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_LENGTH);
   recipe = good_recipe();
   recipe.flags = 0x4;
-  expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_FLAGS);
+  expect_refusal(&recipe, &any_policy, HF_RULE_SEAL_NO_KEY);
   recipe.flags = 0x400;
   expect_refusal(&recipe, &any_policy, HF_RULE_IMAGE_FLAGS);
   recipe.flags = 0x80000000;
