@@ -36,7 +36,20 @@ const char *hf_clock_check(int64_t now)
 
 /* ---- what was made, to take it back ---- */
 
-enum key_role { ROOT, TARGETS, FACTORY_CA, SERVER_CA, IMAGE, TIMESTAMP, SNAPSHOT, DIRECTOR, DEVICE_CA, SERVER, KEYS };
+enum key_role {
+  ROOT,
+  TARGETS,
+  FACTORY_CA,
+  SERVER_CA,
+  IMAGE,
+  TIMESTAMP,
+  SNAPSHOT,
+  DIRECTOR,
+  TIME,
+  DEVICE_CA,
+  SERVER,
+  KEYS
+};
 
 struct making {
   struct hf_founding *to;
@@ -150,6 +163,7 @@ static void put_keys(struct making *making)
   put_key(making, "server/vault/timestamp.pem", TIMESTAMP, none);
   put_key(making, "server/vault/snapshot.pem", SNAPSHOT, none);
   put_key(making, "server/vault/director.pem", DIRECTOR, none);
+  put_key(making, "server/vault/time.pem", TIME, none);
   put_key(making, "server/vault/device-ca.pem", DEVICE_CA, none);
   put_key(making, "server/tls/server.key", SERVER, none);
 }

@@ -17,6 +17,12 @@ static const struct {
     [HF_ALARM_DUPLICATE_KEY] = {"duplicate-key", "two device ids have one and the same key"},
     [HF_ALARM_SECOND_RECORD] = {"second-record", "a second, different batch record came for one order"},
     [HF_ALARM_BATCH_REFUSED] = {"batch-refused", "a batch record that its station signed breaks the order"},
+    [HF_ALARM_REPORT_FORGED] = {"report-forged", "a version report came that the device cannot have signed"},
+    [HF_ALARM_REPORT_REPLAYED] = {"report-replayed", "an old signed version report came again"},
+    [HF_ALARM_REPORT_DIFFERS] = {"report-differs",
+                                 "the check-in names other software than the device's signed version report"},
+    [HF_ALARM_PART_MISSING] = {"part-missing", "a part that signs for itself is missing from the device's report"},
+    [HF_ALARM_ATTACK] = {"attack", "the device noticed an attack on its updates"},
 };
 
 const char *hf_alarm_name(enum hf_alarm kind) { return alarms[kind].name; }

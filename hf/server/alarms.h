@@ -18,6 +18,11 @@ enum hf_alarm {
   HF_ALARM_DUPLICATE_KEY,     /**< the key is in batch records under two ids */
   HF_ALARM_SECOND_RECORD,     /**< two different batch records for one order */
   HF_ALARM_BATCH_REFUSED,     /**< a batch record signed by its station broke the order */
+  HF_ALARM_REPORT_FORGED,     /**< a version report with a wrong signature, key, device or shape */
+  HF_ALARM_REPORT_REPLAYED,   /**< an old version report came again */
+  HF_ALARM_REPORT_DIFFERS,    /**< unsigned words about the software differ from the signed ones */
+  HF_ALARM_PART_MISSING,      /**< a secondary that signs for itself is not in the device's report */
+  HF_ALARM_ATTACK,            /**< the device itself reports an attack, signed */
   HF_ALARM_COUNT
 };
 

@@ -8,7 +8,9 @@
 #include "hf/server/call.h"
 #include "hf/server/enrol.h"
 #include "hf/server/registry.h"
+#include "hf/server/reports.h"
 #include "hf/wire/checkin.h"
+#include "hf/wire/pubkey.h"
 #include "hf/wire/version.h"
 
 static const struct {
@@ -182,7 +184,8 @@ static enum hf_err put_components(struct hf_call *call, int64_t n)
 {
   struct hf_buf *out = call->out;
   struct hf_stmt *stmt = hf_stmt_open(
-      call->db, "SELECT name, version, digest, counter, slot FROM component WHERE device = ? ORDER BY place, name");
+      call->db,
+      "SELECT name, version, digest, counter, slot, proven FROM component WHERE device = ? ORDER BY place, name");
   hf_stmt_put_int(stmt, n);
   struct hf_rows rows = hf_rows_open(out, "components", stmt);
   while (hf_rows_next(&rows)) {
@@ -191,6 +194,7 @@ static enum hf_err put_components(struct hf_call *call, int64_t n)
     hf_reply_put_hash(out, "image", hf_stmt_get_bytes(stmt, 2));
     hf_reply_put_int(out, "counter", hf_stmt_get_int(stmt, 3));
     hf_reply_put_int(out, "slot", hf_stmt_get_int(stmt, 4));
+    hf_reply_put_time_or_null(out, "proven", hf_stmt_get_int(stmt, 5));
   }
   return hf_rows_close(&rows);
 }
@@ -447,6 +451,43 @@ static void block(struct hf_call *call, bool blocked)
   }
   hf_call_fail(call, err, err == HF_E_NOT_FOUND ? "there is no device with this id" : "the device could not be changed",
                NULL);
+}
+
+void hf_api_part_put(struct hf_call *call)
+{
+  struct hf_act act = hf_call_act(call);
+  struct hf_pubkey key;
+  const json_t *pem = json_object_get(call->body, "key");
+  struct hf_bytes text = hf_bytes_init(json_string_value(pem), json_string_length(pem));
+  int64_t n;
+  if (path_device(call, &n) != HF_OK) {
+    return;
+  }
+  enum hf_err err = hf_pubkey_parse_pem(&key, text);
+  if (err == HF_OK) {
+    err = hf_part_put(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_device),
+                      hf_call_arg(call, HF_PARAM_PATH_part), &key);
+  }
+  if (err != HF_OK) {
+    const struct hf_problem_words words = {
+        .where = "/key", .what = "this is not a P-256 public key in PEM", .todo = "give the part's PUBLIC KEY block"};
+    hf_problem_put(call->reply, hf_problem_of(err), &words);
+    return;
+  }
+  call->changed = true;
+  reply_device(call);
+}
+
+void hf_api_part_delete(struct hf_call *call)
+{
+  struct hf_act act = hf_call_act(call);
+  enum hf_err err = hf_part_delete(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_device),
+                                   hf_call_arg(call, HF_PARAM_PATH_part));
+  if (err != HF_OK) {
+    hf_call_fail(call, err, "this device has no such part with a key of its own", NULL);
+    return;
+  }
+  call->changed = true;
 }
 
 void hf_api_device_block(struct hf_call *call) { block(call, true); }

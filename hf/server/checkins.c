@@ -9,6 +9,7 @@
 #include "hf/server/intake.h"
 #include "hf/server/keysets.h"
 #include "hf/server/member.h"
+#include "hf/server/reports.h"
 
 /* Check-ins are spread over this part of the interval to both sides, so that a fleet that was switched on at once
  * drifts apart. */
@@ -115,6 +116,19 @@ static enum hf_err product_check(const struct hf_device_row *row, const struct h
   return HF_OK;
 }
 
+/* What it runs, as far as it is believed. */
+static enum hf_err components_take(struct visit *visit, struct hf_reports *reports, struct hf_device_row *row)
+{
+  const struct hf_cached *cached = visit->cached;
+  enum hf_err err = hf_reports_take(visit->engine, reports, row, &visit->checkin, visit->now);
+  bool news = !cached->has_report || memcmp(cached->report, visit->report, sizeof visit->report) != 0;
+  if (err != HF_OK || (!news && !reports->changed)) {
+    return err;
+  }
+  err = hf_intake_state(visit->engine, row, &visit->checkin, visit->peer->address, visit->now);
+  return err == HF_OK ? hf_reports_keep(visit->engine, reports, row->n, &visit->checkin) : err;
+}
+
 /* The slow path: something is new, or what is offered may have changed. */
 static enum hf_err take_in(struct visit *visit, struct hf_why *why)
 {
@@ -123,14 +137,14 @@ static enum hf_err take_in(struct visit *visit, struct hf_why *why)
   const struct hf_checkin *checkin = &visit->checkin;
   struct hf_device_row row;
   struct hf_offer offer = {.soon = false};
+  struct hf_reports reports;
   enum hf_err err = hf_device_row_get(&row, engine->db, cached->n);
   if (err == HF_OK) {
     err = product_check(&row, checkin, why);
   }
   bool late = is_late(visit);
-  if (err == HF_OK && !late &&
-      (!cached->has_report || memcmp(cached->report, visit->report, sizeof visit->report) != 0)) {
-    err = hf_intake_state(engine, &row, checkin, visit->peer->address, visit->now);
+  if (err == HF_OK && !late) {
+    err = components_take(visit, &reports, &row);
   }
   if (err == HF_OK && checkin->event_count > 0) {
     err = hf_intake_events(engine, &row, checkin, visit->now);
@@ -163,7 +177,8 @@ static bool nothing_new(const struct visit *visit)
 {
   const struct hf_cached *cached = visit->cached;
   return cached->has_report && cached->generation == visit->engine->generation && visit->checkin.event_count == 0 &&
-         visit->checkin.attribute_count == 0 && memcmp(cached->report, visit->report, sizeof visit->report) == 0;
+         visit->checkin.attribute_count == 0 && visit->checkin.report.len == 0 &&
+         memcmp(cached->report, visit->report, sizeof visit->report) == 0;
 }
 
 /* xorshift64*: spreads devices; nobody gains by guessing it. */
@@ -183,8 +198,20 @@ static uint32_t next_checkin(struct hf_engine *engine, bool soon)
   return next == 0 ? 1 : (uint32_t)next;
 }
 
+/* Without a time key the answer goes without signed time: the device knows what to do then. */
+static enum hf_err time_sign(struct visit *visit, struct hf_timesig *timesig, struct hf_buf *room)
+{
+  if (visit->checkin.nonces.len == 0) {
+    return HF_OK;
+  }
+  enum hf_err err = hf_vault_time(visit->engine->config.vault, timesig, room, visit->checkin.nonces);
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
+}
+
 static enum hf_err answer_put(struct visit *visit, struct hf_buf *out)
 {
+  uint8_t sig[HF_SIG_MAX];
+  struct hf_buf sig_room = hf_buf_init(sig, sizeof sig);
   const struct hf_cached *cached = visit->cached;
   const struct hf_checkin *checkin = &visit->checkin;
   bool something = cached->assignment > checkin->acted;
@@ -199,7 +226,8 @@ static enum hf_err answer_put(struct visit *visit, struct hf_buf *out)
       .renew = visit->peer->not_after - visit->now < visit->engine->settings.certificate_life_s / RENEW_PART,
       .keyset = checkin->has_keyset && cached->keyset > checkin->keyset ? cached->keyset : 0,
   };
-  return hf_checkin_answer_encode(out, &answer);
+  enum hf_err err = time_sign(visit, &answer.timesig, &sig_room);
+  return err == HF_OK ? hf_checkin_answer_encode(out, &answer) : err;
 }
 
 enum hf_err hf_engine_checkin(struct hf_engine *engine, struct hf_buf *answer, const struct hf_peer *peer,

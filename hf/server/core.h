@@ -61,12 +61,12 @@ struct hf_engine {
   uint64_t mark_change;
   uint64_t mark_number;
   bool in_group;
-  struct hf_pubkey role_key[4]; /**< public keys of enum hf_vault_role; type HF_KEY_NONE: not asked yet */
-  bool vault_used;              /**< the vault signed something in this group */
-  uint32_t generation;          /**< rises when what devices are offered may have changed */
-  uint64_t dice;                /**< spreads check-ins; no secret */
-  int64_t ticked;               /**< time of the last tick */
-  int64_t now;                  /**< of the API request being worked on */
+  struct hf_pubkey role_key[HF_VAULT_ROLES]; /**< public keys of enum hf_vault_role; type HF_KEY_NONE: not asked yet */
+  bool vault_used;                           /**< the vault signed something in this group */
+  uint32_t generation;                       /**< rises when what devices are offered may have changed */
+  uint64_t dice;                             /**< spreads check-ins; no secret */
+  int64_t ticked;                            /**< time of the last tick */
+  int64_t now;                               /**< of the API request being worked on */
 };
 
 /** Who changes something, from where and why: one entry of the audit log with each change. Borrows. */

@@ -82,18 +82,33 @@ static enum hf_err file_sign(struct hf_engine *engine, struct hf_buf *file, cons
   return hf_signer_put_file(engine, file, HF_VAULT_DIRECTOR, hf_buf_bytes(body), hf_bytes_text(row->id));
 }
 
+/* The key that signs time; NULL in a workspace that has none. */
+static enum hf_err time_key_get(const struct hf_pubkey **time, struct hf_engine *engine)
+{
+  struct hf_pubkey *key = &engine->role_key[HF_VAULT_TIME];
+  enum hf_err err = key->type != HF_KEY_NONE ? HF_OK : hf_vault_public(engine->config.vault, key, HF_VAULT_TIME);
+  *time = err == HF_OK ? key : NULL;
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
+}
+
 static enum hf_err files_sign(struct files *files, struct hf_engine *engine, const struct hf_device_row *row,
                               uint32_t version, int64_t expires)
 {
   uint8_t room[BODY_MAX];
   struct orders orders;
+  const struct hf_pubkey *time;
   struct hf_buf body = hf_buf_init(room, sizeof room);
   files->targets = hf_buf_init(files->targets_room, FILE_MAX);
   files->snapshot = hf_buf_init(files->snapshot_room, FILE_MAX);
   files->timestamp = hf_buf_init(files->timestamp_room, FILE_MAX);
   enum hf_err err = orders_get(&orders, engine, row);
   if (err == HF_OK) {
-    err = hf_tufwrite_put_director(&body, version, expires, hf_bytes_text(row->id), orders.entry, orders.count);
+    err = time_key_get(&time, engine);
+  }
+  if (err == HF_OK) {
+    const struct hf_tufwrite_director director = {
+        .device = hf_bytes_text(row->id), .entries = orders.entry, .count = orders.count, .time = time};
+    err = hf_tufwrite_put_director_timed(&body, version, expires, &director);
   }
   if (err == HF_OK) {
     err = file_sign(engine, &files->targets, &body, row);

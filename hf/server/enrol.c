@@ -220,6 +220,7 @@ static enum hf_err row_refresh(struct enrolment *in)
 {
   struct hf_stmt *stmt =
       hf_stmt_open(in->engine->db, "UPDATE device SET epoch = epoch + 1, event_number = 0, boot_id = 0, acted = 0,"
+                                   " report_counter = -1, public_key = NULL,"
                                    " product = ?, hardware = ?, cert = NULL WHERE n = ?");
   hf_stmt_put_text(stmt, hf_bytes_text(in->product));
   hf_stmt_put_text(stmt, in->ask->hardware);
@@ -248,10 +249,12 @@ static enum hf_err certificate_put(struct enrolment *in, struct hf_bytes certifi
   uint8_t serial_room[2 * 20];
   struct hf_buf serial = hf_buf_init(serial_room, sizeof serial_room);
   hf_sha256(print, certificate);
+  const struct hf_pubkey *key = &in->ask->key;
   serial_put(&serial, certificate);
   struct hf_stmt *stmt =
       hf_stmt_open(in->engine->db, "UPDATE device SET cert_previous = ?, cert = ?, cert_not_after = ?, cert_serial = ?,"
-                                   " cert_issued = ?, key_hash = ? WHERE n = ?");
+                                   " cert_issued = ?, key_hash = ?, public_key_previous = public_key, public_key = ?"
+                                   " WHERE n = ?");
   if (in->ask->renew) {
     hf_stmt_put_bytes(stmt, hf_bytes_init(in->ask->peer->certificate, HF_SHA256_LEN));
   } else {
@@ -262,6 +265,7 @@ static enum hf_err certificate_put(struct enrolment *in, struct hf_bytes certifi
   hf_stmt_put_text(stmt, hf_buf_bytes(&serial));
   hf_stmt_put_int(stmt, in->now);
   hf_stmt_put_bytes(stmt, hf_bytes_init(in->key_hash, sizeof in->key_hash));
+  hf_stmt_put_bytes(stmt, hf_bytes_init(key->at, key->len));
   hf_stmt_put_int(stmt, in->known.n);
   return hf_stmt_run(stmt);
 }

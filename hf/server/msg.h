@@ -66,7 +66,7 @@ struct hf_msg {
       uint32_t err;  /**< an `enum hf_err` */
       uint32_t rule; /**< of `struct hf_why` */
       uint32_t at;
-      uint64_t number; /**< VAULT_HEAD: the entry's number; else 0 */
+      uint64_t number; /**< VAULT_HEAD: the entry's number; VAULT_TIME: the time; else 0 */
       struct hf_bytes body;
     } answer;
     struct {
@@ -80,7 +80,7 @@ struct hf_msg {
     } change; /**< CHANGE; also the empty messages VAULT_HEAD, STOP, READY (0) */
     struct {
       uint32_t role;
-      struct hf_bytes canonical; /**< VAULT_SIGN */
+      struct hf_bytes canonical; /**< VAULT_SIGN; VAULT_TIME: the nonces */
       struct hf_bytes subject;
     } sign;
     struct {

@@ -185,8 +185,24 @@ static const char *const version_keyset[] = {
     NULL,
 };
 
+/* Signed version reports (docs/spec/report.md). */
+static const char *const version_reports[] = {
+    /* public_key: of the certificate, the raw point; report_counter: the last one believed, -1 none yet; proven: time
+     * of the report that proved it, 0 never; part: a secondary with a key of its own */
+    "ALTER TABLE device ADD COLUMN public_key BLOB",
+    "ALTER TABLE device ADD COLUMN public_key_previous BLOB",
+    "ALTER TABLE device ADD COLUMN report_counter BIGINT NOT NULL DEFAULT -1",
+    "ALTER TABLE device ADD COLUMN report_time BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE component ADD COLUMN proven BIGINT NOT NULL DEFAULT 0",
+    "CREATE TABLE part (device INTEGER NOT NULL REFERENCES device (n) ON DELETE CASCADE, name TEXT NOT NULL,"
+    " key BLOB NOT NULL, counter BIGINT NOT NULL DEFAULT -1, created BIGINT NOT NULL, created_by TEXT NOT NULL,"
+    " PRIMARY KEY (device, name)) WITHOUT ROWID",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
-static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset};
+static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset,
+                                                            version_reports};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

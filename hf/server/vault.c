@@ -15,12 +15,13 @@
 
 #include "hf/base/time.h"
 #include "hf/codec/json.h"
+#include "hf/server/vault_time.h"
 #include "hf/server/vaultcert.h"
 #include "hf/server/vaultlog.h"
 #include "hf/wire/names.h"
 
 #define DAY 86400
-#define ROLE_COUNT 4 /* 1..3 of enum hf_vault_role */
+#define ROLE_COUNT HF_VAULT_ROLES /* from 1 */
 
 struct hf_vault {
   struct hf_key *role[ROLE_COUNT];
@@ -38,6 +39,7 @@ static const struct role {
     [HF_VAULT_TIMESTAMP] = {"timestamp", "timestamp.pem", {"timestamp", NULL, NULL}},
     [HF_VAULT_SNAPSHOT] = {"snapshot", "snapshot.pem", {"snapshot", NULL, NULL}},
     [HF_VAULT_DIRECTOR] = {"director", "director.pem", {"timestamp", "snapshot", "targets"}},
+    [HF_VAULT_TIME] = {"time", "time.pem", {NULL, NULL, NULL}}, /* never metadata: answer_time */
 };
 
 /* ---- opening ---- */
@@ -141,6 +143,9 @@ enum hf_err hf_vault_open(struct hf_vault **vault, const char *dir)
   made->log.file = -1;
   enum hf_err err = HF_OK;
   for (size_t i = 1; err == HF_OK && i < ROLE_COUNT; i++) {
+    if (i == HF_VAULT_TIME && !hf_vault_time_has(dir, roles[i].file)) {
+      continue; /* a workspace from before there was signed time */
+    }
     err = load_key(&made->role[i], dir, roles[i].file);
   }
   err = err == HF_OK ? load_key(&made->ca, dir, "device-ca.pem") : err;
@@ -233,7 +238,7 @@ static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, cons
 {
   char type[16] = "";
   uint32_t role = request->sign.role;
-  if (role < 1 || role >= ROLE_COUNT) {
+  if (role < 1 || role >= ROLE_COUNT || vault->role[role] == NULL) {
     return refuse(vault, "vault", "no such role", request->sign.canonical);
   }
   const char *reason = judge(type, (enum hf_vault_role)role, request->sign.canonical, request->sign.subject);
@@ -280,7 +285,7 @@ static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, con
 static enum hf_err answer_public(struct hf_vault *vault, struct hf_buf *room, uint32_t role)
 {
   struct hf_pubkey key;
-  if (role < 1 || role >= ROLE_COUNT) {
+  if (role < 1 || role >= ROLE_COUNT || vault->role[role] == NULL) {
     return HF_E_NOT_FOUND;
   }
   enum hf_err err = hf_key_public(&key, vault->role[role]);
@@ -297,6 +302,12 @@ void hf_vault_answer(struct hf_vault *vault, struct hf_msg *answer, const struct
   enum hf_err err;
   switch (request->type) {
     case HF_MSG_VAULT_SIGN: err = answer_sign(vault, room, request); break;
+    case HF_MSG_VAULT_TIME: {
+      int64_t now = (int64_t)time(NULL);
+      answer->answer.number = (uint64_t)now;
+      err = hf_vault_time_sign(room, vault->role[HF_VAULT_TIME], now, request->sign.canonical);
+      break;
+    }
     case HF_MSG_VAULT_ISSUE: err = answer_issue(vault, room, request); break;
     case HF_MSG_VAULT_PUBLIC: err = answer_public(vault, room, request->sign.role); break;
     case HF_MSG_VAULT_HEAD:

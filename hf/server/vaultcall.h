@@ -8,11 +8,14 @@
 #define HF_SERVER_VAULTCALL_H
 
 #include "hf/crypto/crypto.h"
+#include "hf/wire/timesig.h"
 
 struct hf_vault_link;
 
 /** The roles the vault holds online keys for. */
-enum hf_vault_role { HF_VAULT_TIMESTAMP = 1, HF_VAULT_SNAPSHOT = 2, HF_VAULT_DIRECTOR = 3 };
+enum hf_vault_role { HF_VAULT_TIMESTAMP = 1, HF_VAULT_SNAPSHOT = 2, HF_VAULT_DIRECTOR = 3, HF_VAULT_TIME = 4 };
+/** Room for an array by role. */
+#define HF_VAULT_ROLES 5
 
 /** Public key of a role. */
 HF_MUST enum hf_err hf_vault_public(struct hf_vault_link *link, struct hf_pubkey *key, enum hf_vault_role role);
@@ -38,6 +41,16 @@ struct hf_vault_issue {
 /** @param certificate  DER, appended, at most 2048 bytes */
 HF_MUST enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificate,
                                    const struct hf_vault_issue *issue);
+
+/**
+ * Sign the vault's own clock together with a device's nonces (docs/spec/time.md). Nobody can make it sign another time.
+ * @param timesig  fills; `sig` borrows `room`
+ * @param room     at least HF_SIG_MAX bytes
+ * @param nonces   borrows: 1..HF_TIMESIG_NONCES_MAX of them
+ * @return HF_OK; HF_E_NOT_FOUND: this workspace has no time key; HF_E_INPUT; HF_E_IO; HF_E_CRYPTO
+ */
+HF_MUST enum hf_err hf_vault_time(struct hf_vault_link *link, struct hf_timesig *timesig, struct hf_buf *room,
+                                  struct hf_bytes nonces);
 
 /** Sequence number and chain hash of the last entry of the vault's log, to anchor it in the audit log. */
 HF_MUST enum hf_err hf_vault_head(struct hf_vault_link *link, uint64_t *number, uint8_t hash[HF_SHA256_LEN]);

@@ -153,6 +153,19 @@ enum hf_err hf_vault_sign(struct hf_vault_link *link, struct hf_buf *sig, enum h
   return err == HF_OK ? append(sig, answer.answer.body) : err;
 }
 
+enum hf_err hf_vault_time(struct hf_vault_link *link, struct hf_timesig *timesig, struct hf_buf *room,
+                          struct hf_bytes nonces)
+{
+  struct hf_msg answer;
+  struct hf_msg request = {.type = HF_MSG_VAULT_TIME, .sign = {.role = HF_VAULT_TIME, .canonical = nonces}};
+  enum hf_err err = call(link, &answer, &request);
+  if (err == HF_OK) {
+    err = append(room, answer.answer.body);
+    *timesig = (struct hf_timesig){.time = (int64_t)answer.answer.number, .sig = hf_buf_bytes(room)};
+  }
+  return err;
+}
+
 enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificate, const struct hf_vault_issue *issue)
 {
   struct hf_msg answer;

@@ -327,6 +327,26 @@ static void devices_are_blocked_and_let_in_again(void **state)
   world_expect(&world, POST("/devices/sn-3/block", .body = "{}"), 400, "/reason");
 }
 
+/* Keys of secondaries: their own signature is asked for from then on (docs/spec/report.md). */
+static void keys_of_parts_are_registered_and_taken_out(void **state)
+{
+  (void)state;
+  static const char body[] =
+      "{\"key\":\"-----BEGIN PUBLIC KEY-----\\nMFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEaxfR8uEsQkf4vOblY6RA8ncDfYEt6zOg"
+      "9KE5RdiYwpZP40Li/hp/m47n60p8D54WK84zV2sxXs7LtkBoN79R9Q==\\n-----END PUBLIC KEY-----\\n\"}";
+  json_decref(world_json(&world, PUT("/devices/sn-3/parts/radio", .body = body), 200));
+  assert_audited("device.part", "sn-3");
+  world_expect(&world, PUT("/devices/sn-9/parts/radio", .body = body), 404, NULL);
+  world_expect(&world,
+               PUT("/devices/sn-3/parts/radio", .body = "{\"key\":"
+                                                        "\"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+                                                        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"}"),
+               400, "/key");
+  world_expect(&world, DELETE("/devices/sn-3/parts/radio"), 204, NULL);
+  world_expect(&world, DELETE("/devices/sn-3/parts/radio"), 404, NULL);
+  world_expect(&world, DELETE("/devices/sn-9/parts/radio"), 404, NULL);
+}
+
 static void groups_are_named_queries(void **state)
 {
   (void)state;
@@ -629,6 +649,7 @@ int main(void)
       cmocka_unit_test(pages_are_stable_when_devices_join),
       cmocka_unit_test(attributes_are_set_by_operators_and_win),
       cmocka_unit_test(devices_are_blocked_and_let_in_again),
+      cmocka_unit_test(keys_of_parts_are_registered_and_taken_out),
       cmocka_unit_test(groups_are_named_queries),
       cmocka_unit_test(releases_are_uploaded_and_published),
       cmocka_unit_test(releases_that_do_not_hold_are_refused_in_words),

@@ -46,6 +46,7 @@ static void makes_every_file_of_the_specification(void **state)
                {"w/server/vault/timestamp.pem", 0600},
                {"w/server/vault/snapshot.pem", 0600},
                {"w/server/vault/director.pem", 0600},
+               {"w/server/vault/time.pem", 0600},
                {"w/server/vault/device-ca.pem", 0600},
                {"w/server/tls/server.key", 0600},
                {"w/server/tls/server.crt", 0644},

@@ -240,8 +240,8 @@ static inline void testserver_open(struct testserver *server)
   static const char *const folders[] = {"",         "vault", "tls",  "repo", "repo/metadata", "repo/targets",
                                         "director", "db",    "spool"};
   static const char *const key_files[] = {"vault/timestamp.pem", "vault/snapshot.pem", "vault/director.pem",
-                                          "vault/device-ca.pem"};
-  struct hf_key *key[4];
+                                          "vault/device-ca.pem", "vault/time.pem"};
+  struct hf_key *key[5];
   *server = (struct testserver){.now = (int64_t)time(NULL)};
   snprintf(server->home, sizeof server->home, "/tmp/hf-server-XXXXXX");
   assert_non_null(mkdtemp(server->home));
@@ -252,14 +252,14 @@ static inline void testserver_open(struct testserver *server)
   assert_int_equal(hf_key_new(&server->root, HF_KEY_P256), HF_OK);
   assert_int_equal(hf_key_new(&server->targets, HF_KEY_P256), HF_OK);
   assert_int_equal(hf_key_new(&server->image, HF_KEY_P256), HF_OK);
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 5; i++) {
     assert_int_equal(hf_key_new(&key[i], HF_KEY_P256), HF_OK);
     testserver_key_file(server, key_files[i], key[i]);
   }
   testserver_ca(server, key[3]);
   testserver_roots(server, key[0], key[1], key[2]);
   testserver_empty_repo(server, key[0], key[1]);
-  for (size_t i = 0; i < 4; i++) {
+  for (size_t i = 0; i < 5; i++) {
     hf_key_free(key[i]);
   }
   assert_int_equal(hf_vault_link_open(&server->vault, testserver_path(server, "vault")), HF_OK);
