@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hf/device/keystore.h"
 
+#include <string.h>
+
 #include "hf/device/record.h"
 
 /* Boot records have key 1; the number keeps one from being read as the other. */
@@ -108,4 +110,20 @@ enum hf_err hf_keystore_put(const struct hf_keystore *store, struct hf_bytes fil
     return HF_E_DENIED;
   }
   return half_write(store->area, half == 0 ? 1 : 0, file, set.version);
+}
+
+void hf_keystore_load(struct hf_keychain *chain, const struct hf_keystore *store, const struct hf_image_keys *compiled)
+{
+  memset(chain, 0, sizeof *chain);
+  chain->keys = *compiled;
+  if (store == NULL) {
+    return;
+  }
+  if (hf_keystore_get(&chain->set, chain->room, NULL, store, &chain->why) == HF_OK) {
+    chain->keys = hf_keyset_keys(&chain->set);
+    chain->version = chain->set.version;
+  } else if (store->version_min > 0) {
+    chain->keys.count = 0;
+    chain->why = (struct hf_why){.rule = HF_RULE_KEYSET_LOST};
+  }
 }

@@ -39,4 +39,21 @@ HF_MUST enum hf_err hf_keystore_get(struct hf_keyset *set, uint8_t room[HF_KEYSE
 HF_MUST enum hf_err hf_keystore_put(const struct hf_keystore *store, struct hf_bytes file, uint8_t room[HF_KEYSET_MAX],
                                     struct hf_why *why);
 
+/** The keys that count on this device; 1.6 KB, static in a boot loader. */
+struct hf_keychain {
+  struct hf_image_keys keys; /**< for hf_image_verify, hf_boot_choose; borrows `set`, or what is compiled in */
+  uint32_t version;          /**< of the set; 0: what is compiled in counts */
+  struct hf_why why;         /**< why a set that is there was refused; rule KEYSET_LOST: there should be one */
+  struct hf_keyset set;
+  uint8_t room[HF_KEYSET_MAX];
+};
+
+/** Load the keys: the newest set's, if one verifies; else those compiled in, unless `store->version_min` says that
+ * there was a set (a port with a hardware counter keeps the highest version in it): then none count and nothing boots.
+ * @param chain     fills; do not copy: `keys` points into it
+ * @param store     borrows; NULL: this device takes no sets
+ * @param compiled  borrows
+ * A flash that fails is as one without a set. Called before hf_boot_choose, and by the application at its start. */
+void hf_keystore_load(struct hf_keychain *chain, const struct hf_keystore *store, const struct hf_image_keys *compiled);
+
 #endif
