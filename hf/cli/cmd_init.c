@@ -51,6 +51,56 @@ static enum hf_err take_key_type(struct hf_founding *to, const struct hf_call *c
   return HF_OK;
 }
 
+/* --key ROLE=pkcs11:... */
+static enum hf_err take_tokens(struct hf_founding *to, const struct hf_call *call, char roles[][12])
+{
+  size_t at = 0;
+  for (const char *given = hf_args_next(call, "key", &at); given != NULL; given = hf_args_next(call, "key", &at)) {
+    const char *equals = strchr(given, '=');
+    size_t len = equals == NULL ? 0 : (size_t)(equals - given);
+    char role[12] = "";
+    if (len > 0 && len < sizeof role) {
+      memcpy(role, given, len);
+    }
+    bool twice = false;
+    for (size_t i = 0; i < to->token_count; i++) {
+      twice = twice || strcmp(to->tokens[i].role, role) == 0;
+    }
+    if (!hf_founding_check_role(role) || twice || strncmp(equals + 1, "pkcs11:", 7) != 0) {
+      hf_complain("--key",
+                  "ROLE=pkcs11:..., each role once: root, targets, factory-ca, server-ca, image, timestamp, "
+                  "snapshot, director or device-ca",
+                  "not a role and the URI of its key");
+      return HF_E_INPUT;
+    }
+    memcpy(roles[to->token_count], role, sizeof role);
+    to->tokens[to->token_count] = (struct hf_founding_token){roles[to->token_count], equals + 1};
+    to->token_count++;
+  }
+  to->create_keys = hf_args_has(call, "create-keys");
+  return HF_OK;
+}
+
+/* Is a passphrase needed for files, or a PIN for tokens? */
+static bool needs_passphrase(const struct hf_founding *to)
+{
+  size_t offline = 0;
+  for (size_t i = 0; i < to->token_count; i++) {
+    offline += hf_founding_is_offline(to->tokens[i].role);
+  }
+  return offline < 5;
+}
+
+static bool needs_pin(const struct hf_founding *to)
+{
+  for (size_t i = 0; i < to->token_count; i++) {
+    if (strstr(to->tokens[i].uri, "pin-source=") == NULL && strstr(to->tokens[i].uri, "pin-value=") == NULL) {
+      return true;
+    }
+  }
+  return false;
+}
+
 static bool operator_name_check(const char *name)
 {
   size_t len = strlen(name);
@@ -182,30 +232,38 @@ int hf_cmd_init(const struct hf_call *call)
   struct hf_founding to = {.now = (int64_t)time(NULL)};
   struct hf_passphrase passphrase = {.len = 0};
   struct hf_passphrase password = {.len = 0};
+  struct hf_passphrase pin = {.len = 0};
+  char roles[HF_FOUNDING_TOKENS_MAX][12];
   char host[HOST_NAME_CAP];
   const char *clock = hf_clock_check(to.now);
   if (clock != NULL) {
     hf_complain(hf_say_time(to.now), "set the clock; certificates and metadata carry its time", "%s", clock);
     return HF_EXIT_FAILED;
   }
-  if (take_plain(&to, call) != HF_OK) {
+  if (take_plain(&to, call) != HF_OK || take_tokens(&to, call, roles) != HF_OK) {
     return HF_EXIT_USAGE;
   }
   take_names(&to, call, host);
   struct hf_passphrase_source source = {
       .file = hf_args_get(call, "passphrase-file"), .prompt = "Passphrase for the offline keys", .confirm = true};
   enum hf_err err = take_password(&password, call);
-  if (err == HF_OK) {
+  if (err == HF_OK && needs_passphrase(&to)) {
     err = hf_passphrase_get(&passphrase, &source);
+  }
+  struct hf_passphrase_source pin_source = {.file = hf_args_get(call, "pin-file"), .prompt = "PIN of the token"};
+  if (err == HF_OK && needs_pin(&to)) {
+    err = hf_passphrase_get(&pin, &pin_source);
   }
   int code = HF_EXIT_FAILED;
   if (err == HF_OK) {
     to.passphrase = hf_bytes_init(passphrase.at, passphrase.len);
+    to.pin = hf_bytes_init(pin.at, pin.len);
     to.operator_password = hf_bytes_init(password.at, password.len);
     code = make(&to, call, &password);
   }
   hf_passphrase_clear(&passphrase);
   hf_passphrase_clear(&password);
+  hf_passphrase_clear(&pin);
   hf_secret_wipe(to.token, sizeof to.token);
   return code;
 }

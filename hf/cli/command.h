@@ -6,6 +6,8 @@
 
 #include "hf/cli/args.h"
 
+int hf_cmd_key_create(const struct hf_call *call);
+int hf_cmd_key_show(const struct hf_call *call);
 int hf_cmd_init(const struct hf_call *call);
 int hf_cmd_status(const struct hf_call *call);
 int hf_cmd_product_add(const struct hf_call *call);

@@ -57,6 +57,7 @@ struct making {
   size_t count;
   enum hf_err err; /**< the first failure; everything after it does nothing */
   struct hf_key *key[KEYS];
+  const char *uri[KEYS]; /**< the key lives in a token; NULL: in a file */
 };
 
 static void note_made(struct making *making, const char *path)
@@ -132,21 +133,75 @@ static void take_back(struct making *making)
 
 /* ---- keys ---- */
 
+static const struct role_words {
+  const char *name;
+  enum key_role role;
+  bool offline;
+} role_words[] = {{"root", ROOT, true},           {"targets", TARGETS, true},    {"factory-ca", FACTORY_CA, true},
+                  {"server-ca", SERVER_CA, true}, {"image", IMAGE, true},        {"timestamp", TIMESTAMP, false},
+                  {"snapshot", SNAPSHOT, false},  {"director", DIRECTOR, false}, {"device-ca", DEVICE_CA, false}};
+
+static const struct role_words *role_find(const char *name)
+{
+  for (size_t i = 0; i < sizeof role_words / sizeof role_words[0]; i++) {
+    if (strcmp(role_words[i].name, name) == 0) {
+      return &role_words[i];
+    }
+  }
+  return NULL;
+}
+
+bool hf_founding_check_role(const char *role) { return role_find(role) != NULL; }
+
+bool hf_founding_is_offline(const char *role)
+{
+  const struct role_words *words = role_find(role);
+  return words != NULL && words->offline;
+}
+
+static void open_in_token(struct making *making, const struct hf_founding_token *token)
+{
+  const struct role_words *words = role_find(token->role);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  HF_ASSERT(words != NULL); /* whoever filled the founding checked it */
+  struct hf_bytes uri = hf_bytes_text(token->uri);
+  enum hf_err err = hf_key_open(&making->key[words->role], uri, making->to->pin, &why);
+  if (why.rule == HF_RULE_KEY_OBJECT && making->to->create_keys) {
+    why.rule = HF_RULE_NONE;
+    err = hf_key_create(&making->key[words->role], uri, making->to->pin, &why);
+  }
+  making->uri[words->role] = token->uri;
+  if (err != HF_OK) {
+    const struct hf_rule_words *rule = hf_rule_words(why.rule);
+    hf_complain(hf_say("--key %s=", token->role), rule->todo, "%s", rule->what);
+  }
+  fail(making, err);
+}
+
 static void make_keys(struct making *making)
 {
+  for (size_t i = 0; i < making->to->token_count && making->err == HF_OK; i++) {
+    open_in_token(making, &making->to->tokens[i]);
+  }
   for (size_t i = 0; i < KEYS && making->err == HF_OK; i++) {
     bool chosen = i == ROOT || i == TARGETS || i == IMAGE;
-    fail(making, hf_key_new(&making->key[i], chosen ? making->to->key_type : HF_KEY_P256));
+    if (making->uri[i] == NULL) {
+      fail(making, hf_key_new(&making->key[i], chosen ? making->to->key_type : HF_KEY_P256));
+    }
   }
 }
 
 static void put_key(struct making *making, const char *name, enum key_role role, struct hf_bytes passphrase)
 {
   uint8_t room[HF_KEY_PEM_MAX];
-  struct hf_buf pem = hf_buf_init(room, sizeof room);
-  if (making->err == HF_OK) {
-    fail(making, hf_key_encode(&pem, making->key[role], passphrase));
-    put_buf(making, name, &pem, 0600);
+  struct hf_buf text = hf_buf_init(room, sizeof room);
+  if (making->err == HF_OK && making->uri[role] != NULL) {
+    hf_buf_put_text(&text, making->uri[role]);
+    hf_buf_put_text(&text, "\n");
+    put_buf(making, name, &text, 0600);
+  } else if (making->err == HF_OK) {
+    fail(making, hf_key_encode(&text, making->key[role], passphrase));
+    put_buf(making, name, &text, 0600);
   }
   hf_secret_wipe(room, sizeof room);
 }

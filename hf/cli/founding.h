@@ -15,6 +15,19 @@
 /** "hf_", 64 hex digits, NUL. */
 #define HF_TOKEN_TEXT_MAX 68
 
+/** A key that lives in a token from the start: `root`, `targets`, `factory-ca`, `server-ca`, `image` offline,
+ * `timestamp`, `snapshot`, `director`, `device-ca` in the vault. */
+struct hf_founding_token {
+  const char *role; /**< borrows */
+  const char *uri;  /**< borrows; `pkcs11:...` */
+};
+#define HF_FOUNDING_TOKENS_MAX 9
+
+/** Is it one of those roles? */
+bool hf_founding_check_role(const char *role);
+/** Is it one of those that need a passphrase when they are files? */
+bool hf_founding_is_offline(const char *role);
+
 /** What is to be made, and what came of it. */
 struct hf_founding {
   const char *dir;                         /**< borrows */
@@ -24,6 +37,10 @@ struct hf_founding {
   const char *operator_name;               /**< borrows */
   struct hf_bytes operator_password;       /**< borrows */
   const char *names[HF_PKI_NAMES_MAX + 1]; /**< of the server certificate, most telling first; ends with NULL */
+  struct hf_founding_token tokens[HF_FOUNDING_TOKENS_MAX]; /**< keys in tokens */
+  size_t token_count;
+  bool create_keys;    /**< make those that are not there */
+  struct hf_bytes pin; /**< for URIs that name none; borrows */
   int64_t now;
   char token[HF_TOKEN_TEXT_MAX];           /**< out: the operator's API token; wipe after use */
   char url[HF_WORKSPACE_ADDRESS_MAX + 16]; /**< out: of the console */

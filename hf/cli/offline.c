@@ -10,6 +10,7 @@
 
 #include "hf/cli/disk.h"
 #include "hf/cli/term.h"
+#include "hf/crypto/keyuri.h"
 
 const char *hf_offline_name(enum hf_offline_role role)
 {
@@ -185,20 +186,33 @@ enum hf_err hf_passphrase_get(struct hf_passphrase *passphrase, const struct hf_
   return err;
 }
 
-static enum hf_err open_with(struct hf_key **key, const char *path, struct hf_bytes pem,
+/* `why` set: a token or TPM said no, and the rule has the words. */
+static void complain_key(const char *path, enum hf_err err, bool asked, const struct hf_why *why)
+{
+  if (why->rule != HF_RULE_NONE) {
+    const struct hf_rule_words *words = hf_rule_words(why->rule);
+    hf_complain(path, words->todo, "%s", words->what);
+  } else if (err == HF_E_DENIED && asked) {
+    hf_complain(path, "give the one chosen at `holdfast init`", "wrong passphrase");
+  } else {
+    hf_complain(path, "give a P-256 or Ed25519 private key: PKCS#8 in PEM, or a pkcs11: line",
+                "no private key of a known type");
+  }
+}
+
+static enum hf_err open_with(struct hf_key **key, const char *path, struct hf_bytes text,
                              const struct hf_passphrase_source *source)
 {
   struct hf_passphrase passphrase;
+  struct hf_why why = {.rule = HF_RULE_NONE};
   enum hf_err err = hf_passphrase_get(&passphrase, source);
   if (err != HF_OK) {
     return err;
   }
-  err = hf_key_parse(key, pem, hf_bytes_init(passphrase.at, passphrase.len));
+  err = hf_key_open(key, text, hf_bytes_init(passphrase.at, passphrase.len), &why);
   hf_passphrase_clear(&passphrase);
-  if (err == HF_E_DENIED) {
-    hf_complain(path, "give the one chosen at `holdfast init`", "wrong passphrase");
-  } else if (err != HF_OK) {
-    hf_complain(path, "give a P-256 or Ed25519 private key, PKCS#8 in PEM", "no private key of a known type");
+  if (err != HF_OK) {
+    complain_key(path, err, true, &why);
   }
   return err;
 }
@@ -214,25 +228,62 @@ static bool is_encrypted(struct hf_bytes pem)
   return false;
 }
 
+/* Is there something to type for this key? */
+static bool needs_secret(struct hf_bytes text)
+{
+  struct hf_keyuri uri;
+  bool pin = hf_keyuri_check(text) && hf_keyuri_parse(&uri, text, NULL) == HF_OK && uri.pin_source[0] == 0 &&
+             uri.pin_value[0] == 0;
+  if (hf_keyuri_check(text)) {
+    hf_secret_wipe(&uri, sizeof uri);
+  }
+  return pin || is_encrypted(text);
+}
+
+enum hf_err hf_key_text_open(struct hf_key **key, const char *name, struct hf_bytes text,
+                             const struct hf_passphrase_source *source)
+{
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  struct hf_passphrase_source pin = *source;
+  *key = NULL;
+  if (!needs_secret(text)) {
+    enum hf_err err = hf_key_open(key, text, (struct hf_bytes){NULL, 0}, &why);
+    if (err != HF_OK) {
+      complain_key(name, err, false, &why);
+    }
+    return err;
+  }
+  if (hf_key_is_reference(text)) {
+    pin.prompt = hf_say("PIN of the token of %s", name);
+    pin.confirm = false;
+  }
+  return open_with(key, name, text, &pin);
+}
+
 enum hf_err hf_key_file_open(struct hf_key **key, const char *path, const struct hf_passphrase_source *source)
 {
-  struct hf_blob pem;
-  enum hf_err err = hf_disk_get(&pem, path, HF_KEY_PEM_MAX);
+  struct hf_blob text;
   *key = NULL;
+  if (hf_key_is_reference(hf_bytes_text(path))) {
+    return hf_key_text_open(key, "the key", hf_bytes_text(path), source);
+  }
+  enum hf_err err = hf_disk_get(&text, path, HF_KEY_PEM_MAX);
   if (err != HF_OK) {
     hf_disk_complain(err, "read", path);
     return err;
   }
-  if (is_encrypted(hf_blob_bytes(&pem))) {
-    err = open_with(key, path, hf_blob_bytes(&pem), source);
-  } else {
-    err = hf_key_parse(key, hf_blob_bytes(&pem), (struct hf_bytes){NULL, 0});
-    if (err != HF_OK) {
-      hf_complain(path, "give a P-256 or Ed25519 private key, PKCS#8 in PEM", "no private key of a known type");
-    }
-  }
-  hf_blob_free(&pem);
+  err = hf_key_text_open(key, path, hf_blob_bytes(&text), source);
+  hf_blob_free(&text);
   return err;
+}
+
+bool hf_key_complain(const struct hf_key *key, const char *path)
+{
+  struct hf_why why = {.rule = key == NULL ? HF_RULE_NONE : hf_key_rule(key)};
+  if (why.rule != HF_RULE_NONE) {
+    complain_key(path, HF_E_IO, false, &why);
+  }
+  return why.rule != HF_RULE_NONE;
 }
 
 enum hf_err hf_offline_key_open(struct hf_key **key, const char *dir, enum hf_offline_role role,

@@ -50,7 +50,13 @@ void hf_passphrase_clear(struct hf_passphrase *passphrase);
 /** Why this passphrase is too weak, for a person; NULL when it is good enough. Borrowed, static. */
 const char *hf_passphrase_check(struct hf_bytes passphrase);
 
-/** Open a private key file; asks for a passphrase only when it is encrypted. Answers as hf_offline_key_open. */
+/** Open a key by the content of a key file; asks for a passphrase when it is encrypted, for a PIN when it is a token's
+ * that names none. `name` is for messages. Answers as hf_offline_key_open. */
+HF_MUST enum hf_err hf_key_text_open(struct hf_key **key, const char *name, struct hf_bytes text,
+                                     const struct hf_passphrase_source *source);
+/** Say why a key's last signature failed, when a token or TPM said so: false when there is nothing to say. */
+bool hf_key_complain(const struct hf_key *key, const char *path);
+/** Open a private key file, or the key of a `pkcs11:` or `tpm2:` name given instead of a path. As hf_key_text_open. */
 HF_MUST enum hf_err hf_key_file_open(struct hf_key **key, const char *path, const struct hf_passphrase_source *source);
 /**
  * Open a private key of the offline folder, asking for the passphrase.

@@ -223,6 +223,9 @@ static enum hf_err sign_with(struct hf_publish *publish, struct hf_blob *text, c
     hf_complain(NULL, "take old releases out", "targets.json would be longer than 4 MiB");
     return HF_E_SPACE;
   }
+  if (err != HF_OK && hf_key_complain(key, hf_offline_name(HF_OFFLINE_TARGETS))) {
+    return err;
+  }
   if (err != HF_OK) {
     hf_complain(NULL, "check the release's arguments", "the metadata cannot be written (%s)", hf_err_name(err));
     return err;
