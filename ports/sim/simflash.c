@@ -52,8 +52,8 @@ static uint32_t torn_prefix(struct simflash *flash, uint32_t len, uint8_t *bits)
     case SIMFLASH_TEAR_LATE: return len;
     case SIMFLASH_TEAR_PREFIX: *bits = (uint8_t)draw(flash); return (uint32_t)(draw(flash) % len);
     case SIMFLASH_TEAR_NONE:
-    case SIMFLASH_TEAR_BITS:
-    case SIMFLASH_TEARS: break;
+    case SIMFLASH_TEAR_BITS: break;
+    case SIMFLASH_TEAR_BYTE: *bits = (uint8_t)draw(flash); return flash->tear_at < len ? flash->tear_at : len;
   }
   return 0;
 }
@@ -94,6 +94,8 @@ static enum hf_err begin(struct simflash *flash, uint32_t at, const uint8_t *in,
   if (flash->cut_at != 0 && flash->ops == flash->cut_at) {
     torn(flash, at, in, len);
     flash->dead = true;
+    flash->torn_len = len;
+    flash->torn_erase = in == NULL;
     flash->cuts++;
     return HF_E_IO;
   }

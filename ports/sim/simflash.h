@@ -18,7 +18,8 @@ enum simflash_tear {
   SIMFLASH_TEAR_PREFIX, /**< a random prefix, its last byte torn between bits */
   SIMFLASH_TEAR_BITS,   /**< random bits all over the range */
   SIMFLASH_TEAR_LATE,   /**< everything happened, nobody was told */
-  SIMFLASH_TEARS
+  SIMFLASH_TEARS,
+  SIMFLASH_TEAR_BYTE = SIMFLASH_TEARS /**< exactly `tear_at` bytes, and random bits of the next */
 };
 
 struct simflash {
@@ -34,6 +35,9 @@ struct simflash {
   uint32_t fail_count; /**< so many in a row from there on; 0 means 1 */
   bool fail_reads;     /**< every read returns HF_E_IO */
   enum simflash_tear tear;
+  uint32_t tear_at;  /**< for SIMFLASH_TEAR_BYTE */
+  uint32_t torn_len; /**< bytes of the operation in which power failed last */
+  bool torn_erase;   /**< and whether it erased */
   uint64_t seed;
   bool dead;          /**< power is off */
   uint32_t breaches;  /**< NOR rules broken by the code under test */
