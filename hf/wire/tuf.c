@@ -64,14 +64,14 @@ static bool get_expires(int64_t *expires, struct hf_json body)
          hf_time_parse(expires, hf_buf_bytes(&buf)) == HF_OK;
 }
 
-static enum hf_err parse_body(struct hf_tuf_file *file, struct hf_why *why)
+static enum hf_err parse_body(struct hf_tuf_file *file, const char *own_type, struct hf_why *why)
 {
   struct hf_json type;
   uint32_t at = hf_json_at(file->text, file->body);
   if (!get(&type, file->body, "_type", HF_JSON_TEXT)) {
     return refuse(why, HF_RULE_TUF_SHAPE, at);
   }
-  if (!hf_json_is(type, hf_tuf_role_name(file->role))) {
+  if (!hf_json_is(type, own_type)) {
     return refuse(why, HF_RULE_TUF_TYPE, hf_json_at(file->text, type));
   }
   if (!is_spec_1(file->body)) {
@@ -85,6 +85,12 @@ static enum hf_err parse_body(struct hf_tuf_file *file, struct hf_why *why)
 
 enum hf_err hf_tuf_parse(struct hf_tuf_file *file, struct hf_bytes text, enum hf_tuf_role role,
                          const struct hf_tuf_limits *limits, struct hf_why *why)
+{
+  return hf_tuf_parse_typed(file, text, hf_tuf_role_name(role), role, limits, why);
+}
+
+enum hf_err hf_tuf_parse_typed(struct hf_tuf_file *file, struct hf_bytes text, const char *type, enum hf_tuf_role role,
+                               const struct hf_tuf_limits *limits, struct hf_why *why)
 {
   struct hf_json whole;
   memset(file, 0, sizeof *file);
@@ -103,7 +109,7 @@ enum hf_err hf_tuf_parse(struct hf_tuf_file *file, struct hf_bytes text, enum hf
   if (hf_json_count(file->signatures) > limits->signatures_max) {
     return refuse(why, HF_RULE_TUF_SIGNATURES, hf_json_at(text, file->signatures));
   }
-  return parse_body(file, why);
+  return parse_body(file, type, why);
 }
 
 /* ---- digests ---- */

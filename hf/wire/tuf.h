@@ -137,6 +137,9 @@ struct hf_tuf_trust {
  */
 HF_MUST enum hf_err hf_tuf_parse(struct hf_tuf_file *file, struct hf_bytes text, enum hf_tuf_role role,
                                  const struct hf_tuf_limits *limits, struct hf_why *why);
+/** The same for a file of another `_type` that a role's keys sign: hf/wire/takeover.h. */
+HF_MUST enum hf_err hf_tuf_parse_typed(struct hf_tuf_file *file, struct hf_bytes text, const char *type,
+                                       enum hf_tuf_role role, const struct hf_tuf_limits *limits, struct hf_why *why);
 
 /**
  * Have enough distinct keys that `root` gives the file's role signed it? Counts key material, not key ids and not

@@ -8,6 +8,7 @@
 #include "hf/wire/image.h"
 #include "hf/wire/keyset.h"
 #include "hf/wire/report.h"
+#include "hf/wire/takeover.h"
 
 static const char *folder;
 
@@ -75,6 +76,38 @@ static void keyset_seed(void)
   struct hf_buf out = hf_buf_init(room + HF_P256_PUBLIC_LEN, HF_KEYSET_MAX);
   assert_int_equal(hf_keyset_sign(&out, &set, &signer), HF_OK);
   write_seed("keyset", "two-keys", hf_bytes_init(room, HF_P256_PUBLIC_LEN + out.len));
+  hf_key_free(key);
+}
+
+static enum hf_err sign_message(void *ctx, struct hf_buf *sig, struct hf_bytes message)
+{
+  return hf_key_sign(sig, ctx, message);
+}
+
+static void takeover_seed(void)
+{
+  uint8_t body_room[HF_TAKEOVER_MAX];
+  uint8_t scratch[HF_TAKEOVER_MAX];
+  uint8_t room[HF_P256_PUBLIC_LEN + HF_TAKEOVER_MAX];
+  struct hf_buf body = hf_buf_init(body_room, sizeof body_room);
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  struct hf_key *key;
+  struct hf_tufwrite_signer signer = {.sign = sign_message};
+  struct hf_takeover_new order = {.version = 3,
+                                  .expires = 1900000000,
+                                  .product = HF_LIT("lamp"),
+                                  .server = HF_LIT("https://[2001:db8::1]:8443"),
+                                  .server_ca = HF_LIT("-----BEGIN CERTIFICATE-----\nTm8=\n"),
+                                  .director_root = HF_LIT("d"),
+                                  .image_root = HF_LIT("i")};
+  assert_int_equal(hf_key_new(&key, HF_KEY_P256), HF_OK);
+  assert_int_equal(hf_key_public(&signer.pub, key), HF_OK);
+  signer.ctx = key;
+  hf_buf_put(&out, hf_bytes_init(signer.pub.at, signer.pub.len));
+  assert_int_equal(hf_takeover_put(&body, &order), HF_OK);
+  assert_int_equal(hf_tufwrite_sign_file(&out, hf_buf_init(scratch, sizeof scratch), hf_buf_bytes(&body), &signer, 1),
+                   HF_OK);
+  write_seed("takeover", "signed", hf_buf_bytes(&out));
   hf_key_free(key);
 }
 
@@ -264,6 +297,7 @@ int main(int argc, char **argv)
   folder = argv[1];
   image_seeds();
   keyset_seed();
+  takeover_seed();
   metadata_seeds();
   checkin_seeds();
   report_seeds();
