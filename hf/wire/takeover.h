@@ -5,7 +5,7 @@
  *
  * The file is shaped and signed as TUF metadata is, with `_type` "takeover", by the root role of the image repository
  * the device trusts now; so it is exported, signed by several people and checked with the same tools. What a device
- * does with it: hf/device/takeover.h. docs/spec/takeover.md.
+ * does with it: hf/device/migration.h. docs/spec/takeover.md.
  */
 #ifndef HF_WIRE_TAKEOVER_H
 #define HF_WIRE_TAKEOVER_H

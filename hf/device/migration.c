@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hf/device/migration.h"
+
+#include <string.h>
+
+#include "hf/codec/text.h"
+#include "hf/device/refresh.h"
+
+/* Record HF_STORE_MIGRATION: state u8, version u32 of the last order that was moved by, then the order's text. One
+ * record, so that the state and what it is about cannot come apart. */
+#define HEAD 5
+
+struct kept {
+  enum hf_migration_state state;
+  uint32_t floor; /* lowest version that is still good is one above it; 0: none was moved by */
+};
+
+static enum hf_err kept_get(struct kept *kept, struct hf_buf *text, uint8_t *room, const struct hf_store *store)
+{
+  struct hf_buf record = hf_buf_init(room, HEAD + HF_TAKEOVER_MAX);
+  *kept = (struct kept){.state = HF_MIGRATION_NONE};
+  *text = hf_buf_init(room + HEAD, HF_TAKEOVER_MAX);
+  enum hf_err err = hf_store_get(&record, store, HF_STORE_MIGRATION);
+  if (err != HF_OK) {
+    return err == HF_E_NOT_FOUND ? HF_OK : err;
+  }
+  struct hf_cursor in = hf_cursor_init(hf_buf_bytes(&record));
+  uint8_t state = hf_cursor_u8(&in);
+  kept->floor = hf_cursor_le32(&in);
+  if (in.failed || (state != HF_MIGRATION_WAITING && state != HF_MIGRATION_MOVED)) {
+    return HF_E_INPUT;
+  }
+  kept->state = (enum hf_migration_state)state;
+  text->len = in.rest.len;
+  return HF_OK;
+}
+
+static enum hf_err kept_put(struct hf_store *store, const struct kept *kept, struct hf_bytes text)
+{
+  uint8_t room[HEAD + HF_TAKEOVER_MAX];
+  struct hf_buf record = hf_buf_init(room, sizeof room);
+  hf_buf_put_u8(&record, (uint8_t)kept->state);
+  hf_buf_put_le32(&record, kept->floor);
+  hf_buf_put(&record, text);
+  return record.failed ? HF_E_SPACE : hf_store_put(store, HF_STORE_MIGRATION, hf_buf_bytes(&record));
+}
+
+enum hf_err hf_migration_get(enum hf_migration_state *state, struct hf_takeover *order, uint8_t room[HF_TAKEOVER_MAX],
+                             const struct hf_store *store)
+{
+  uint8_t record[HEAD + HF_TAKEOVER_MAX];
+  struct kept kept;
+  struct hf_buf text;
+  struct hf_tuf_file file;
+  struct hf_bytes product;
+  enum hf_err err = kept_get(&kept, &text, record, store);
+  *state = kept.state;
+  if (err != HF_OK || kept.state == HF_MIGRATION_NONE) {
+    return err;
+  }
+  memcpy(room, text.at, text.len);
+  return hf_takeover_parse(order, &file, &product, hf_bytes_init(room, text.len), NULL);
+}
+
+static uint8_t *trust_room(struct hf_buf work) { return work.at + work.cap - HF_TUF_TRUST_MAX; }
+
+static enum hf_err judge(struct hf_takeover *order, struct hf_store *store, const struct hf_clock *clock,
+                         const struct hf_takeover_policy *policy, struct hf_bytes text, struct hf_buf work,
+                         struct hf_why *why)
+{
+  struct hf_tuf_trust trust;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct hf_buf record = hf_buf_init(trust_room(work), HF_TUF_TRUST_MAX);
+  struct hf_takeover_policy now = *policy;
+  now.now = hf_clock_now(clock);
+  if (hf_store_get(&record, store, HF_STORE_TRUST_IMAGE) != HF_OK ||
+      hf_tuf_trust_parse(&trust, hf_buf_bytes(&record), NULL) != HF_OK) {
+    return HF_E_NOT_FOUND;
+  }
+  return hf_takeover_verify(order, text, &trust.root, &limits, &now, why) == HF_ALLOW ? HF_OK : HF_E_DENIED;
+}
+
+enum hf_err hf_migration_keep(struct hf_store *store, const struct hf_clock *clock, struct hf_bytes product,
+                              struct hf_bytes text, struct hf_buf work, struct hf_why *why)
+{
+  uint8_t room[HEAD + HF_TAKEOVER_MAX];
+  struct kept kept;
+  struct hf_buf old;
+  struct hf_takeover order;
+  if (work.cap < HF_TAKEOVER_MAX + HF_TUF_TRUST_MAX) {
+    return HF_E_SPACE;
+  }
+  enum hf_err err = kept_get(&kept, &old, room, store);
+  if (err == HF_OK && kept.state == HF_MIGRATION_WAITING && hf_bytes_equal(hf_buf_bytes(&old), text)) {
+    return HF_OK;
+  }
+  /* A record that cannot be read leaves no floor: the order's expiry is what is left against a replay. */
+  struct hf_takeover_policy policy = {.product = product, .version_min = kept.floor + 1};
+  err = judge(&order, store, clock, &policy, text, work, why);
+  if (err != HF_OK) {
+    return err;
+  }
+  kept.state = HF_MIGRATION_WAITING;
+  return kept_put(store, &kept, text);
+}
+
+/* ---- fetching ---- */
+
+static enum hf_err take_piece(void *ctx, struct hf_bytes piece)
+{
+  struct hf_buf *file = ctx;
+  hf_buf_put(file, piece);
+  hf_port_watchdog_feed();
+  return file->failed ? HF_E_SPACE : HF_OK;
+}
+
+static enum hf_err fetch(struct hf_buf *file, const struct hf_migration_source *source, struct hf_buf name)
+{
+  char room[HF_HTTP_PATH_MAX];
+  struct hf_buf path = hf_buf_init(room, sizeof room);
+  hf_buf_put_text(&path, source->path == NULL ? "/repo/" : source->path);
+  hf_buf_put_text(&path, "takeover/");
+  hf_buf_put(&path, hf_buf_bytes(&name));
+  if (hf_buf_terminate(&path) != HF_OK) {
+    return HF_E_INPUT;
+  }
+  *file = hf_buf_init(source->work, source->work_cap - HF_TUF_TRUST_MAX);
+  struct hf_http_request request = {.method = "GET", .path = room, .max_len = file->cap};
+  struct hf_http_reply reply = {0};
+  enum hf_err err =
+      source->transport->ops->request(source->transport->ctx, &reply, &request, (struct hf_sink){take_piece, file});
+  return err == HF_OK && reply.status != 200 ? HF_E_AGAIN : err;
+}
+
+enum hf_err hf_migration_fetch(struct hf_store *store, const struct hf_clock *clock, struct hf_bytes product,
+                               const struct hf_migration_source *source, uint32_t version, struct hf_why *why)
+{
+  char room[64];
+  struct hf_buf name = hf_buf_init(room, sizeof room);
+  struct hf_buf file;
+  if (source->work_cap < HF_TAKEOVER_MAX + HF_TUF_TRUST_MAX) {
+    return HF_E_SPACE;
+  }
+  hf_buf_put(&name, product);
+  hf_buf_put_u8(&name, '.');
+  hf_buf_put_uint(&name, version);
+  hf_buf_put_text(&name, ".json");
+  enum hf_err err = fetch(&file, source, name);
+  if (err != HF_OK) {
+    return err;
+  }
+  return hf_migration_keep(store, clock, product, hf_buf_bytes(&file), hf_buf_init(source->work, source->work_cap),
+                           why);
+}
+
+/* ---- moving ---- */
+
+static enum hf_err trust_put(struct hf_store *store, uint16_t key, struct hf_bytes root,
+                             const uint8_t named[HF_SHA256_LEN], struct hf_buf work, struct hf_why *why)
+{
+  uint8_t digest[HF_SHA256_LEN];
+  struct hf_tuf_trust trust;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  hf_sha256(digest, root);
+  if (memcmp(digest, named, sizeof digest) != 0) {
+    hf_why_put(why, HF_RULE_TAKEOVER_ROOT, 0);
+    return HF_E_DENIED;
+  }
+  if (hf_tuf_trust_verify(&trust, root, &limits, why) != HF_ALLOW) {
+    return HF_E_DENIED;
+  }
+  return hf_refresh_put_trust(store, key, &trust, trust_room(work));
+}
+
+/* From here on the device is the new server's. */
+static enum hf_err settle(struct hf_store *store)
+{
+  uint8_t room[HEAD + HF_TAKEOVER_MAX];
+  struct kept kept;
+  struct hf_buf text;
+  struct hf_tuf_file file;
+  struct hf_bytes product;
+  struct hf_takeover order;
+  enum hf_err err = kept_get(&kept, &text, room, store);
+  err = err == HF_OK ? hf_takeover_parse(&order, &file, &product, hf_buf_bytes(&text), NULL) : err;
+  if (err != HF_OK) {
+    return err;
+  }
+  kept.state = HF_MIGRATION_MOVED;
+  kept.floor = order.version;
+  return kept_put(store, &kept, hf_buf_bytes(&text));
+}
+
+static enum hf_err waiting_get(struct hf_takeover *order, uint8_t room[HF_TAKEOVER_MAX], const struct hf_store *store)
+{
+  enum hf_migration_state state;
+  enum hf_err err = hf_migration_get(&state, order, room, store);
+  return err == HF_OK && state != HF_MIGRATION_WAITING ? HF_E_STATE : err;
+}
+
+enum hf_err hf_migration_move_with(struct hf_store *store, struct hf_bytes director_root, struct hf_bytes image_root,
+                                   struct hf_buf work, struct hf_why *why)
+{
+  uint8_t room[HF_TAKEOVER_MAX];
+  struct hf_takeover order;
+  enum hf_err err = waiting_get(&order, room, store);
+  err = err == HF_OK ? trust_put(store, HF_STORE_TRUST_DIRECTOR, director_root, order.director_root, work, why) : err;
+  err = err == HF_OK ? trust_put(store, HF_STORE_TRUST_IMAGE, image_root, order.image_root, work, why) : err;
+  return err == HF_OK ? settle(store) : err;
+}
+
+static enum hf_err root_move(struct hf_store *store, uint16_t key, const uint8_t digest[HF_SHA256_LEN],
+                             const struct hf_migration_source *source, struct hf_why *why)
+{
+  char room[80];
+  struct hf_buf name = hf_buf_init(room, sizeof room);
+  struct hf_buf file;
+  hf_hex_put(&name, hf_bytes_init(digest, HF_SHA256_LEN));
+  hf_buf_put_text(&name, ".json");
+  enum hf_err err = fetch(&file, source, name);
+  return err == HF_OK
+             ? trust_put(store, key, hf_buf_bytes(&file), digest, hf_buf_init(source->work, source->work_cap), why)
+             : err;
+}
+
+enum hf_err hf_migration_move(struct hf_store *store, const struct hf_migration_source *source, struct hf_why *why)
+{
+  uint8_t room[HF_TAKEOVER_MAX];
+  struct hf_takeover order;
+  enum hf_err err = waiting_get(&order, room, store);
+  err = err == HF_OK ? root_move(store, HF_STORE_TRUST_DIRECTOR, order.director_root, source, why) : err;
+  err = err == HF_OK ? root_move(store, HF_STORE_TRUST_IMAGE, order.image_root, source, why) : err;
+  return err == HF_OK ? settle(store) : err;
+}
