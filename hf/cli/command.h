@@ -48,6 +48,7 @@ int hf_cmd_factory_issue(const struct hf_call *call);
 int hf_cmd_audit_list(const struct hf_call *call);
 int hf_cmd_audit_verify(const struct hf_call *call);
 int hf_cmd_root_show(const struct hf_call *call);
+int hf_cmd_tuf(const struct hf_call *call);
 int hf_cmd_doctor(const struct hf_call *call);
 int hf_cmd_help(const struct hf_call *call);
 

@@ -166,15 +166,16 @@ static enum hf_err parse_roles(struct hf_tuf_root *root, const struct hf_tuf_fil
     return refuse(why, HF_RULE_TUF_SHAPE, hf_json_at(file->text, file->body));
   }
   for (unsigned i = 0; i < HF_TUF_ROLES; i++) {
-    struct hf_tufkey_set set = {root->key, root->key_count, root->key_count};
+    struct hf_tufkey_set set = {root->key, root->key_count, HF_TUF_KEYS_MAX};
     struct hf_tufkey_role in = {.file = file, .keys = keys, .limits = limits};
     if (!get(&in.role, roles, hf_tuf_role_name((enum hf_tuf_role)i), HF_JSON_OBJECT)) {
       return refuse(why, HF_RULE_TUF_SHAPE, hf_json_at(file->text, roles));
     }
     enum hf_err err = hf_tufkey_role_parse(&root->role[i], &set, &in, why);
     if (err != HF_OK) {
-      return err;
+      return err == HF_E_SPACE ? HF_E_INPUT : err;
     }
+    root->key_count = (uint8_t)set.count;
   }
   return HF_OK;
 }
@@ -194,7 +195,7 @@ enum hf_err hf_tuf_root_parse(struct hf_tuf_root *root, const struct hf_tuf_file
     return refuse(why, HF_RULE_TUF_SHAPE, hf_json_at(file->text, value));
   }
   struct hf_json_walk walk = hf_json_walk_init(keys);
-  while (hf_json_walk_member(&walk, &name, &value)) {
+  while (!limits->foreign && hf_json_walk_member(&walk, &name, &value)) { /* other tools leave old keys in */
     enum hf_err err = add_key(root, file, name, value, limits, why);
     if (err != HF_OK) {
       return err;

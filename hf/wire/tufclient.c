@@ -125,9 +125,11 @@ static bool key_removed(const struct hf_tuf_root *before, const struct hf_tuf_ro
 }
 
 /* Fast-forward recovery (TUF section 5.3.11): whoever held a rotated key may have raised the floors out of reach. */
-static void recover_floors(struct hf_tuf_trust *trust, const struct hf_tuf_root *next)
+static void recover_floors(struct hf_tufclient *client, const struct hf_tuf_root *next)
 {
+  struct hf_tuf_trust *trust = client->trust;
   if (key_removed(&trust->root, next, HF_TUF_TIMESTAMP) || key_removed(&trust->root, next, HF_TUF_SNAPSHOT)) {
+    client->recovered = true;
     memset(trust->floor, 0, sizeof trust->floor);
     memset(trust->listed, 0, sizeof trust->listed);
     trust->listed_count = 0;
@@ -154,7 +156,7 @@ static enum hf_verdict verify_root(struct hf_tufclient *client, struct hf_bytes 
   if (next.version != trust->root.version + 1) {
     return deny(why, HF_RULE_TUF_ROOT_VERSION);
   }
-  recover_floors(trust, &next);
+  recover_floors(client, &next);
   trust->root = next;
   client->changed = true;
   client->roots++;
@@ -286,6 +288,20 @@ static enum hf_verdict verify_listing(const struct hf_tuf_trust *trust, const st
   return HF_ALLOW;
 }
 
+/* Against the record's list, or as the host does it, which may have thousands of files. */
+static enum hf_verdict compare_listing(const struct hf_tufclient *client, struct listing *listing,
+                                       const struct hf_tuf_file *file, struct hf_why *why)
+{
+  const struct hf_tuf_host *host = client->limits->host;
+  if (host != NULL && host->listing_verify != NULL) {
+    return host->listing_verify(client->limits->host_ctx, file, why);
+  }
+  if (read_listing(listing, file, why) != HF_ALLOW) {
+    return HF_DENY;
+  }
+  return verify_listing(client->trust, listing, why);
+}
+
 /* Bytes as announced, signed, of the announced version, no version seen with other content. */
 static enum hf_verdict verify_next(const struct hf_tufclient *client, struct hf_tuf_file *file,
                                    uint8_t digest[HF_SHA256_LEN], struct hf_bytes bytes, struct hf_why *why)
@@ -306,7 +322,7 @@ static enum hf_verdict take_snapshot(struct hf_tufclient *client, struct hf_byte
   struct hf_tuf_trust *trust = client->trust;
   uint8_t digest[HF_SHA256_LEN];
   struct hf_tuf_meta targets;
-  struct listing listing;
+  struct listing listing = {.count = 0};
   struct hf_tuf_file file;
   if (verify_next(client, &file, digest, bytes, why) != HF_ALLOW) {
     return HF_DENY;
@@ -320,7 +336,7 @@ static enum hf_verdict take_snapshot(struct hf_tufclient *client, struct hf_byte
   if (targets.length > client->limits->file_max[HF_TUF_TARGETS]) {
     return deny(why, HF_RULE_TUF_TOO_LONG);
   }
-  if (read_listing(&listing, &file, why) != HF_ALLOW || verify_listing(trust, &listing, why) != HF_ALLOW ||
+  if (compare_listing(client, &listing, &file, why) != HF_ALLOW ||
       verify_expiry(client, file.expires, why) != HF_ALLOW) {
     return HF_DENY;
   }
@@ -396,6 +412,21 @@ enum hf_err hf_tufclient_give(struct hf_tufclient *client, enum hf_tufclient_got
   }
   return verdict == HF_ALLOW ? HF_OK : stop(client, HF_TUFCLIENT_REFUSED, HF_RULE_TUF_SHAPE, why);
 }
+
+enum hf_err hf_tufclient_offer(struct hf_tufclient *client, struct hf_bytes bytes)
+{
+  if (client->step != HF_TUFCLIENT_FETCH || (client->role != HF_TUF_SNAPSHOT && client->role != HF_TUF_TARGETS)) {
+    return HF_E_STATE;
+  }
+  client->changed = false;
+  if (take_file(client, bytes) == HF_ALLOW) {
+    return HF_OK;
+  }
+  client->why = (struct hf_why){0}; /* no refusal: what was offered is not what is wanted */
+  return HF_E_NOT_FOUND;
+}
+
+bool hf_tufclient_recovered(const struct hf_tufclient *client) { return client->recovered; }
 
 bool hf_tufclient_changed(const struct hf_tufclient *client) { return client->changed; }
 

@@ -47,6 +47,7 @@ struct hf_tufclient {
   uint32_t roots;        /**< new ones in this refresh */
   bool changed;
   bool fresh;
+  bool recovered;
   struct hf_tuf_meta expect; /**< of the snapshot or targets file wanted next */
   struct hf_tuf_file targets;
   struct hf_why why;
@@ -73,6 +74,16 @@ HF_MUST enum hf_tufclient_step hf_tufclient_next(const struct hf_tufclient *clie
  */
 HF_MUST enum hf_err hf_tufclient_give(struct hf_tufclient *client, enum hf_tufclient_got got, struct hf_bytes bytes,
                                       struct hf_why *why);
+/**
+ * Offer a copy kept from before, in place of a fetch of a snapshot or targets file: the same checks, but a copy that
+ * fails them leaves the refresh as it was.
+ * @return HF_OK: taken, go on; HF_E_NOT_FOUND: it is not the file that is wanted; HF_E_STATE: neither of these is
+ * wanted
+ */
+HF_MUST enum hf_err hf_tufclient_offer(struct hf_tufclient *client, struct hf_bytes bytes);
+/** Did a new root of this refresh take a timestamp or snapshot key away, so that the floors were forgotten (TUF section
+ * 5.3.11) and files kept from before count for nothing? */
+bool hf_tufclient_recovered(const struct hf_tufclient *client);
 /** Did the last give change the trust record, so that it must be stored before going on? Reading does not reset it;
  * the next give does. */
 bool hf_tufclient_changed(const struct hf_tufclient *client);

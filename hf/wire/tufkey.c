@@ -228,6 +228,7 @@ struct tally {
   uint16_t tried;   /* keys that had their one signature looked at */
   uint16_t counted; /* keys whose signature is good */
   unsigned count;   /* how many they are */
+  bool twice;       /* a key id stands there twice */
 };
 
 /* Is this key, under whatever id, counted already? */
@@ -277,8 +278,12 @@ static void count_signature(struct tally *tally, struct hf_json signature)
   for (size_t i = 0; i < tally->ring->count; i++) {
     const struct hf_tuf_key *key = &tally->ring->key[i];
     uint16_t bit = (uint16_t)(1u << i);
-    if ((allowed & bit) == 0 || (tally->tried & bit) != 0 || memcmp(key->id, id, sizeof key->id) != 0) {
+    if ((allowed & bit) == 0 || memcmp(key->id, id, sizeof key->id) != 0) {
       continue;
+    }
+    if ((tally->tried & bit) != 0) {
+      tally->twice = true;
+      return;
     }
     tally->tried |= bit;
     if (!is_counted(tally, i) && verify_one(tally, &key->pub, signature) == HF_ALLOW) {
@@ -297,6 +302,10 @@ enum hf_verdict hf_tufkey_verify(const struct hf_tuf_file *file, const struct hf
   hf_tuf_digest(tally.digest, file);
   for (uint32_t n = 0; n < limits->signatures_max && hf_json_walk_next(&walk, &signature); n++) {
     count_signature(&tally, signature);
+  }
+  if (tally.twice) { /* "the keyid MUST be unique in the signatures array" (section 4.2.1) */
+    hf_why_put(why, HF_RULE_TUF_SIGNED_TWICE, hf_json_at(file->text, file->signatures));
+    return HF_DENY;
   }
   if (ring->signers.threshold >= 1 && tally.count >= ring->signers.threshold) {
     return HF_ALLOW;
