@@ -69,7 +69,7 @@ static enum hf_err take_tokens(struct hf_founding *to, const struct hf_call *cal
     if (!hf_founding_check_role(role) || twice || strncmp(equals + 1, "pkcs11:", 7) != 0) {
       hf_complain("--key",
                   "ROLE=pkcs11:..., each role once: root, targets, factory-ca, server-ca, image, timestamp, "
-                  "snapshot, director or device-ca",
+                  "snapshot, director, time or device-ca",
                   "not a role and the URI of its key");
       return HF_E_INPUT;
     }

@@ -139,7 +139,8 @@ static const struct role_words {
   bool offline;
 } role_words[] = {{"root", ROOT, true},           {"targets", TARGETS, true},    {"factory-ca", FACTORY_CA, true},
                   {"server-ca", SERVER_CA, true}, {"image", IMAGE, true},        {"timestamp", TIMESTAMP, false},
-                  {"snapshot", SNAPSHOT, false},  {"director", DIRECTOR, false}, {"device-ca", DEVICE_CA, false}};
+                  {"snapshot", SNAPSHOT, false},  {"director", DIRECTOR, false}, {"time", TIME, false},
+                  {"device-ca", DEVICE_CA, false}};
 
 static const struct role_words *role_find(const char *name)
 {

@@ -16,12 +16,12 @@
 #define HF_TOKEN_TEXT_MAX 68
 
 /** A key that lives in a token from the start: `root`, `targets`, `factory-ca`, `server-ca`, `image` offline,
- * `timestamp`, `snapshot`, `director`, `device-ca` in the vault. */
+ * `timestamp`, `snapshot`, `director`, `time`, `device-ca` in the vault. */
 struct hf_founding_token {
   const char *role; /**< borrows */
   const char *uri;  /**< borrows; `pkcs11:...` */
 };
-#define HF_FOUNDING_TOKENS_MAX 9
+#define HF_FOUNDING_TOKENS_MAX 10
 
 /** Is it one of those roles? */
 bool hf_founding_check_role(const char *role);

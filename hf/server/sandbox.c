@@ -13,6 +13,7 @@
 
 #include "hf/server/landlock.h"
 #include "hf/server/syscalls.h"
+#include "hf/server/vault.h"
 
 #define R HF_LANDLOCK_READ
 #define RW (HF_LANDLOCK_READ | HF_LANDLOCK_WRITE)
@@ -78,10 +79,78 @@ static const struct hf_landlock_rule shared_rules[] = {
 #define SHARED_COUNT (sizeof shared_rules / sizeof shared_rules[0])
 #define REACH_COUNT (sizeof reaches / sizeof reaches[0])
 
-static enum hf_err restrict_files(enum hf_process process, const char *dir, enum phase phase)
+/* ---- tokens ---- */
+
+/** Paths of a token's module; SoftHSM needs two, a pcscd one. */
+#define TOKEN_PATHS_MAX 8
+
+struct token_paths {
+  bool there; /* the file is: the vault may load a module */
+  size_t count;
+  char path[TOKEN_PATHS_MAX][PATH_MAX];
+};
+
+static bool take_path(struct token_paths *paths, char *line)
+{
+  line[strcspn(line, "\r\n")] = '\0';
+  if (line[0] == '\0' || line[0] == '#') {
+    return true;
+  }
+  if (line[0] != '/' || paths->count == TOKEN_PATHS_MAX) {
+    return false;
+  }
+  (void)snprintf(paths->path[paths->count++], PATH_MAX, "%s", line);
+  return true;
+}
+
+/* Read before this process is narrowed, by keeper first: what keeper did not see, no child can reach. */
+static enum hf_err read_token_paths(struct token_paths *paths, enum hf_process process, const char *dir)
+{
+  char line[PATH_MAX];
+  *paths = (struct token_paths){.there = false};
+  if (process != HF_KEEPER && process != HF_VAULT) {
+    return HF_OK;
+  }
+  if (snprintf(line, sizeof line, "%s/server/vault/" HF_VAULT_TOKEN_PATHS, dir) >= (int)sizeof line) {
+    return HF_E_SPACE;
+  }
+  FILE *file = fopen(line, "re");
+  if (file == NULL) {
+    return errno == ENOENT ? HF_OK : HF_E_IO;
+  }
+  bool good = true;
+  while (good && fgets(line, sizeof line, file) != NULL) {
+    good = take_path(paths, line);
+  }
+  good = ferror(file) == 0 && good;
+  (void)fclose(file);
+  paths->there = true;
+  if (!good) {
+    fprintf(stderr, "sandbox: server/vault/" HF_VAULT_TOKEN_PATHS ": not up to %d absolute paths, one a line\n",
+            TOKEN_PATHS_MAX);
+  }
+  return good ? HF_OK : HF_E_INPUT;
+}
+
+static size_t add_token_rules(struct hf_landlock_rule *rules, const struct token_paths *tokens, enum hf_process process,
+                              enum phase phase)
+{
+  size_t count = 0;
+  if (tokens->there && process == HF_VAULT && phase == START) { /* the module, its libraries and settings, the PIN */
+    rules[count++] = (struct hf_landlock_rule){"/usr", R, false};
+    rules[count++] = (struct hf_landlock_rule){"/etc", R, false};
+  }
+  for (size_t i = 0; i < tokens->count; i++) {
+    rules[count++] = (struct hf_landlock_rule){tokens->path[i], RWC, true};
+  }
+  return count;
+}
+
+static enum hf_err restrict_files(enum hf_process process, const char *dir, enum phase phase,
+                                  const struct token_paths *tokens)
 {
   char paths[REACH_COUNT][PATH_MAX];
-  struct hf_landlock_rule rules[REACH_COUNT + SHARED_COUNT];
+  struct hf_landlock_rule rules[REACH_COUNT + SHARED_COUNT + 2 + TOKEN_PATHS_MAX];
   size_t count = 0;
   for (; count < SHARED_COUNT; count++) {
     rules[count] = shared_rules[count];
@@ -99,6 +168,7 @@ static enum hf_err restrict_files(enum hf_process process, const char *dir, enum
     }
     rules[count++] = (struct hf_landlock_rule){paths[i], reach->access, reach->optional};
   }
+  count += add_token_rules(rules + count, tokens, process, phase);
   enum hf_landlock_net net = HF_LANDLOCK_NO_TCP;
   if (process == HF_KEEPER) {
     net = HF_LANDLOCK_ANY_TCP;
@@ -136,20 +206,28 @@ static enum hf_err restrict_rest(enum hf_process process)
 
 enum hf_err hf_sandbox_enter(enum hf_process process, const char *dir)
 {
-  enum hf_err err = restrict_rest(process);
+  struct token_paths tokens;
+  enum hf_err err = read_token_paths(&tokens, process, dir);
   if (err == HF_OK) {
-    err = restrict_files(process, dir, START);
+    err = restrict_rest(process);
   }
   if (err == HF_OK) {
-    err = hf_syscalls_restrict(process, true);
+    err = restrict_files(process, dir, START, &tokens);
+  }
+  if (err == HF_OK) {
+    err = hf_syscalls_restrict(process, true, tokens.there && process == HF_VAULT);
   }
   return err;
 }
 
 enum hf_err hf_sandbox_seal(enum hf_process process, const char *dir)
 {
-  enum hf_err err = restrict_files(process, dir, ALWAYS);
-  return err == HF_OK ? hf_syscalls_restrict(process, false) : err;
+  struct token_paths tokens;
+  enum hf_err err = read_token_paths(&tokens, process, dir);
+  if (err == HF_OK) {
+    err = restrict_files(process, dir, ALWAYS, &tokens);
+  }
+  return err == HF_OK ? hf_syscalls_restrict(process, false, tokens.there && process == HF_VAULT) : err;
 }
 
 void hf_sandbox_close_others(const int *keep, size_t count)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 
 #define CALL(name) SCMP_SYS(name)
 #define END INT32_MAX
@@ -141,6 +142,15 @@ static const int reader[] = {CALL(openat),
 
 static const int vault[] = {CALL(fdatasync), CALL(fsync), END};
 
+/* What a token's module does on top: SoftHSM reads and locks its files at each use, the smart card ones talk to pcscd
+ * over a Unix socket. Only when the operator named paths for it. */
+static const int token[] = {CALL(openat),    CALL(open),       CALL(newfstatat), CALL(stat),        CALL(lstat),
+                            CALL(statx),     CALL(pread64),    CALL(pwrite64),   CALL(getdents64),  CALL(access),
+                            CALL(faccessat), CALL(faccessat2), CALL(flock),      CALL(ftruncate),   CALL(rename),
+                            CALL(renameat),  CALL(unlink),     CALL(unlinkat),   CALL(connect),     CALL(getcwd),
+                            CALL(readlink),  CALL(getppid),    CALL(uname),      CALL(sysinfo),     CALL(ioctl),
+                            CALL(umask),     CALL(select),     CALL(pselect6),   CALL(getsockname), END};
+
 /* The resolver of the C library starts a thread, reads its files and talks to name servers. */
 static const int courier[] = {CALL(socket),          CALL(connect),     CALL(bind),       CALL(setsockopt),
                               CALL(getpeername),     CALL(getsockname), CALL(sendmmsg),   CALL(recvmmsg),
@@ -248,12 +258,12 @@ static bool listed(const int *list, int call)
   return false;
 }
 
-static int add_probes(scmp_filter_ctx filter, enum hf_process process, bool starting)
+static int add_probes(scmp_filter_ctx filter, enum hf_process process, bool starting, bool tokens)
 {
   int rc = 0;
   for (size_t i = 0; rc == 0 && probes[i] != END; i++) {
-    if (listed(list_of(process), probes[i]) || (starting && listed(at_start, probes[i])) ||
-        (HF_SANITIZED && listed(sanitizers, probes[i]))) {
+    if (listed(list_of(process), probes[i]) || (tokens && listed(token, probes[i])) ||
+        (starting && listed(at_start, probes[i])) || (HF_SANITIZED && listed(sanitizers, probes[i]))) {
       continue;
     }
     rc = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), probes[i], 0);
@@ -289,7 +299,7 @@ static enum hf_err load(scmp_filter_ctx filter, int rc)
   return HF_OK;
 }
 
-enum hf_err hf_syscalls_restrict(enum hf_process process, bool starting)
+enum hf_err hf_syscalls_restrict(enum hf_process process, bool starting, bool tokens)
 {
   bool keeper = process == HF_KEEPER;
   scmp_filter_ctx filter = seccomp_init(keeper ? SCMP_ACT_ALLOW : SCMP_ACT_KILL_PROCESS);
@@ -303,6 +313,10 @@ enum hf_err hf_syscalls_restrict(enum hf_process process, bool starting)
   }
   rc = rc == 0 ? add_list(filter, SCMP_ACT_ALLOW, always) : rc;
   rc = rc == 0 ? add_list(filter, SCMP_ACT_ALLOW, list_of(process)) : rc;
+  if (tokens && rc == 0) {
+    rc = add_list(filter, SCMP_ACT_ALLOW, token);
+    rc = rc == 0 ? seccomp_rule_add(filter, SCMP_ACT_ALLOW, CALL(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX)) : rc;
+  }
   rc = rc == 0 ? add_memory(filter, process, starting) : rc;
   if (starting && rc == 0) {
     rc = add_list(filter, SCMP_ACT_ALLOW, at_start);
@@ -310,6 +324,6 @@ enum hf_err hf_syscalls_restrict(enum hf_process process, bool starting)
   if (HF_SANITIZED && rc == 0) {
     rc = add_list(filter, SCMP_ACT_ALLOW, sanitizers);
   }
-  rc = rc == 0 ? add_probes(filter, process, starting) : rc;
+  rc = rc == 0 ? add_probes(filter, process, starting, tokens) : rc;
   return load(filter, rc);
 }

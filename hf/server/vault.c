@@ -83,12 +83,16 @@ static enum hf_err load_key(struct hf_key **key, const char *dir, const char *na
   }
   enum hf_err err = read_private(&pem, path);
   if (err == HF_OK) {
-    err = hf_key_parse(key, hf_buf_bytes(&pem), (struct hf_bytes){NULL, 0});
+    struct hf_why why = {.rule = HF_RULE_NONE};
+    err = hf_key_open(key, hf_buf_bytes(&pem), (struct hf_bytes){NULL, 0}, &why);
     if (err == HF_OK) {
       err = hf_key_public(&pub, *key);
     }
-    if (err != HF_OK || pub.type != HF_KEY_P256) {
-      err = complain(HF_E_INPUT, path, "not an unencrypted P-256 key in PEM");
+    if (why.rule != HF_RULE_NONE) {
+      const struct hf_rule_words *words = hf_rule_words(why.rule);
+      fprintf(stderr, "vault: %s: %s\n  to do: %s\n", path, words->what, words->todo);
+    } else if (err != HF_OK || pub.type != HF_KEY_P256) {
+      err = complain(HF_E_INPUT, path, "not an unencrypted P-256 key in PEM, nor a pkcs11: line");
     }
   }
   hf_secret_wipe(room, sizeof room);
@@ -171,6 +175,20 @@ void hf_vault_close(struct hf_vault *vault)
   X509_free(vault->ca_cert);
   hf_vaultlog_close(&vault->log);
   free(vault);
+}
+
+bool hf_vault_check(const struct hf_vault *vault)
+{
+  for (size_t i = 1; i <= ROLE_COUNT; i++) {
+    const struct hf_key *key = i == ROLE_COUNT ? vault->ca : vault->role[i];
+    uint16_t rule = hf_key_rule(key);
+    if (rule != HF_RULE_NONE) {
+      fprintf(stderr, "vault: %s: %s\n  to do: %s\n", i == ROLE_COUNT ? "device-ca.pem" : roles[i].file,
+              hf_rule_words(rule)->what, hf_rule_words(rule)->todo);
+      return false;
+    }
+  }
+  return true;
 }
 
 enum hf_err hf_vault_sync(struct hf_vault *vault) { return hf_vaultlog_sync(&vault->log); }

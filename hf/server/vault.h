@@ -18,6 +18,9 @@ struct hf_vault;
 #define HF_VAULT_ISSUE_DAYS_MAX 400
 /** Longest life of online metadata from the moment of signing, in days: twice what docs/shape.md signs. */
 #define HF_VAULT_METADATA_DAYS_MAX 14
+/** File of the vault's folder: what a token's module needs for its whole life, one absolute path a line. Its presence lets
+ * the vault load a module, and reach those paths after it was narrowed (docs/spec/vault.md). */
+#define HF_VAULT_TOKEN_PATHS "token.paths"
 
 /**
  * Load the keys and open the log. Gives `*vault`.
@@ -35,6 +38,9 @@ void hf_vault_close(struct hf_vault *vault);
  * @param room     at least HF_VAULT_REPLY_MAX bytes
  */
 void hf_vault_answer(struct hf_vault *vault, struct hf_msg *answer, const struct hf_msg *request, struct hf_buf *room);
+
+/** Did every key sign when it was last asked? False, after a message, when a token refused: it has to be opened anew. */
+bool hf_vault_check(const struct hf_vault *vault);
 
 /** Make the log durable, if it was written since: once a second and at the end. */
 HF_MUST enum hf_err hf_vault_sync(struct hf_vault *vault);

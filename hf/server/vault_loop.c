@@ -27,6 +27,10 @@ static void on_input(struct hf_child_link *wire)
     hf_secret_wipe(reply, sizeof reply);
   }
   hf_child_link_flush(wire);
+  if (!hf_vault_check(loop->vault)) {
+    loop->failed = true; /* keeper starts another, which opens the token anew */
+    (void)event_base_loopbreak(loop->engine.child->base);
+  }
 }
 
 static void on_link(struct hf_child *child, enum hf_process peer, unsigned number, int socket)

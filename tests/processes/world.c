@@ -31,7 +31,7 @@
 #include "hf/wire/checkin.h"
 #include "hf/wire/pubkey.h"
 
-#define ARGS_MAX 16
+#define ARGS_MAX 40
 
 /* ---- programs ---- */
 
@@ -116,11 +116,21 @@ static void make_expired(struct world *world)
 
 void world_open(struct world *world)
 {
+  static const char *const none[] = {NULL};
+  world_open_with(world, none);
+}
+
+void world_open_with(struct world *world, const char *const *extra)
+{
   memset(world, 0, sizeof *world);
   (void)snprintf(world->dir, sizeof world->dir, "/tmp/hf-world-XXXXXX");
   assert_non_null(mkdtemp(world->dir));
-  const char *args[] = {"holdfast",  "init",        world->dir, "--org",       "Acme",
-                        "--devices", "127.0.0.1:0", "--people", "127.0.0.1:0", NULL};
+  const char *args[ARGS_MAX] = {"holdfast",  "init",        world->dir, "--org",       "Acme",
+                                "--devices", "127.0.0.1:0", "--people", "127.0.0.1:0"};
+  for (size_t i = 0; extra[i] != NULL; i++) {
+    assert_true(9 + i < ARGS_MAX - 1);
+    args[9 + i] = extra[i];
+  }
   int null = open("/dev/null", O_RDWR);
   assert_int_equal(wait_for(launch(args, null, STDERR_FILENO, 0)), 0);
   (void)close(null);

@@ -49,6 +49,8 @@ struct response {
 
 /* Make a workspace by `holdfast init`. */
 void world_open(struct world *world);
+/* The same with more arguments, NULL at the end. */
+void world_open_with(struct world *world, const char *const *extra);
 /* Stop the server when it runs, remove the workspace. */
 void world_close(struct world *world);
 /* Start the server with up to four more arguments (NULL: none) and wait until it is ready. */
