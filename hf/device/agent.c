@@ -3,16 +3,23 @@
  */
 #include "hf/device/agent.h"
 
+#include <string.h>
+
 #include "hf/base/time.h"
 #include "hf/codec/text.h"
 #include "hf/device/refresh.h"
+#include "hf/wire/report.h"
+
+#define DAY_MS (UINT64_C(86400) * 1000)
 
 enum {
+  MEMORY_LEN = 16,
+  REPORT_CAP = 768, /* of four images with the longest names */
   TEXTS_CAP = HF_CHECKIN_EVENTS_MAX * 96,
   ATTRIBUTES_CAP = HF_CHECKIN_ATTRIBUTES_MAX * (2 + HF_CHECKIN_ATTRIBUTE_NAME_MAX + HF_CHECKIN_ATTRIBUTE_VALUE_MAX)
 };
 /* Without attributes at their longest; then they wait for the next one. */
-_Static_assert(TEXTS_CAP + 2 * ATTRIBUTES_CAP <= HF_UPDATE_WORK_MIN, "a check-in fits the work buffer");
+_Static_assert(TEXTS_CAP + ATTRIBUTES_CAP + REPORT_CAP + 2560 <= HF_UPDATE_WORK_MIN, "a check-in fits the work buffer");
 _Static_assert(2 * ATTRIBUTES_CAP <= HF_UPDATE_WORK_MIN, "two sets of attributes fit the work buffer");
 
 /* Flash may refuse this; nothing better could be done here, and what is lost is said again or done again later. */
@@ -58,22 +65,25 @@ enum hf_err hf_agent_provision(const struct hf_layout *layout, struct hf_bytes d
 
 static enum hf_err memory_save(struct hf_agent *agent)
 {
-  uint8_t record[8];
+  uint8_t record[MEMORY_LEN];
   struct hf_buf out = hf_buf_init(record, sizeof record);
   hf_buf_put_be32(&out, agent->boot_id);
   hf_buf_put_be32(&out, agent->acted);
+  hf_buf_put_be64(&out, (uint64_t)agent->looked);
   return hf_store_put(&agent->store, HF_STORE_AGENT, hf_buf_bytes(&out));
 }
 
 /* What cannot be read any more counts from nothing again. */
 static void memory_open(struct hf_agent *agent)
 {
-  uint8_t record[8];
+  uint8_t record[MEMORY_LEN];
   struct hf_buf in = hf_buf_init(record, sizeof record);
   best_effort(hf_store_get(&in, &agent->store, HF_STORE_AGENT));
   struct hf_cursor cur = hf_cursor_init(hf_buf_bytes(&in));
   agent->boot_id = hf_cursor_be32(&cur) + 1;
   agent->acted = hf_cursor_be32(&cur);
+  uint64_t looked = hf_cursor_be64(&cur);
+  agent->looked = looked <= (uint64_t)HF_TIME_MAX ? (int64_t)looked : 0;
   best_effort(memory_save(agent));
 }
 
@@ -85,7 +95,7 @@ static bool trial_rule(uint16_t rule)
 /* A failure that the boot loader wrote down and nobody was told of yet. */
 static enum hf_err tell_failure(struct hf_agent *agent)
 {
-  const struct hf_bootstate *boot = &agent->boot;
+  const struct hf_boot_view *boot = &agent->boot;
   struct hf_update_progress *progress = &agent->update.progress;
   uint16_t rule = boot->failed_rule;
   bool power = boot->failed_reset == HF_RESET_POWER || boot->failed_reset == HF_RESET_UNKNOWN;
@@ -95,37 +105,47 @@ static enum hf_err tell_failure(struct hf_agent *agent)
     progress->tries = again ? (uint8_t)(progress->tries + 1) : HF_UPDATE_TRIES_MAX;
   }
   progress->failures = boot->failures;
-  progress->version = boot->image[boot->failed_image % HF_IMAGES_MAX].slot[boot->failed_slot % HF_SLOTS].version;
+  progress->version = boot->failed_version;
   progress->named = true;
   return hf_update_put_state(&agent->update, trial_rule(rule) ? HF_UPDATE_REVERTED : HF_UPDATE_FAILED, rule);
+}
+
+static struct hf_version trial_version(const struct hf_boot_view *boot)
+{
+  uint8_t i = 0;
+  while (i + 1 < boot->images && boot->image[i].running.status != HF_SLOT_TRYING) {
+    i++;
+  }
+  return boot->image[i].running.version;
 }
 
 /* Make the told state agree with what the boot records say. */
 static enum hf_err tell_boot(struct hf_agent *agent)
 {
   struct hf_update_progress *progress = &agent->update.progress;
-  const struct hf_bootslot *running = &agent->boot.image[0].slot[agent->config->slot[0]];
+  bool trial = hf_agent_on_trial(agent);
   if (agent->boot.failures != progress->failures) {
     return tell_failure(agent);
   }
-  if (running->status == HF_SLOT_TRYING) {
-    progress->version = running->version;
+  if (trial) {
+    progress->version = trial_version(&agent->boot);
     progress->named = true;
     return hf_update_put_state(&agent->update, HF_UPDATE_TRYING, 0);
   }
   /* Confirmed, but the power failed before that was written down as told. */
-  bool confirmed = progress->state == HF_UPDATE_TRYING && running->status == HF_SLOT_CONFIRMED;
+  bool confirmed = progress->state == HF_UPDATE_TRYING && agent->boot.image[0].running.status == HF_SLOT_CONFIRMED;
   return confirmed ? hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0) : HF_OK;
+}
+
+static enum hf_err boot_get(struct hf_agent *agent)
+{
+  return agent->update.loader.ops->get(agent->update.loader.ctx, &agent->boot);
 }
 
 static enum hf_err open_all(struct hf_agent *agent)
 {
   const struct hf_agent_config *config = agent->config;
   enum hf_err err = hf_store_open(&agent->store, &config->setup.layout->store);
-  if (err == HF_OK) {
-    err = hf_bootstate_get(&agent->boot, &config->setup.layout->boot);
-    err = err == HF_E_NOT_FOUND || err == HF_E_DENIED ? HF_E_STATE : err;
-  }
   if (err != HF_OK) {
     return err;
   }
@@ -134,15 +154,17 @@ static enum hf_err open_all(struct hf_agent *agent)
   agent->update.store = &agent->store;
   agent->update.events = &agent->events;
   agent->update.clock = &agent->clock;
-  agent->update.running = config->slot[0];
-  return hf_update_open(&agent->update, &config->setup);
+  memcpy(agent->update.records.running, config->slot, sizeof agent->update.records.running);
+  err = hf_update_open(&agent->update, &config->setup);
+  return err == HF_OK ? boot_get(agent) : err;
 }
 
 static bool config_ok(const struct hf_agent_config *config)
 {
   const struct hf_update_setup *setup = &config->setup;
   return config->slot[0] < HF_SLOTS && setup->layout != NULL && setup->transport.ops != NULL && setup->work != NULL &&
-         setup->device.len > 0 && setup->product.len > 0 && setup->component.len > 0 && setup->hardware.len > 0;
+         setup->device.len > 0 && setup->product.len > 0 && setup->component.len > 0 && setup->hardware.len > 0 &&
+         (setup->parts != NULL || setup->layout->images <= 1);
 }
 
 enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *config)
@@ -160,6 +182,8 @@ enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *
     return HF_E_NOT_FOUND;
   }
   memory_open(agent);
+  hf_timekey_open(&agent->timekey, &agent->store);
+  agent->report_due = true;
   /* A store that is full or worn out must not keep the device from calling home. */
   const struct hf_checkin_event event = {.kind = HF_EVENT_BOOT, .time = hf_clock_now(&agent->clock)};
   best_effort(hf_events_put(&agent->events, &event));
@@ -169,16 +193,12 @@ enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *
 
 /* ---- the trial ---- */
 
-bool hf_agent_on_trial(const struct hf_agent *agent)
-{
-  return hf_bootstate_on_trial(&agent->boot, agent->config->slot);
-}
+bool hf_agent_on_trial(const struct hf_agent *agent) { return hf_boot_view_on_trial(&agent->boot); }
 
 /* Leave the trial: the boot loader ends it, and finds here why. */
 static void give_up(struct hf_agent *agent, struct hf_agent_next *next, uint16_t rule)
 {
-  agent->boot.trial_rule = rule;
-  best_effort(hf_bootstate_put(&agent->boot, &agent->config->setup.layout->boot));
+  best_effort(agent->update.loader.ops->give_up(agent->update.loader.ctx, rule));
   next->reboot = true;
   next->reason = HF_RESET_REVERT;
 }
@@ -189,8 +209,8 @@ static void judge_trial(struct hf_agent *agent, struct hf_agent_next *next)
   enum hf_err health = config->health == NULL ? HF_OK : config->health(config->health_ctx, agent->reached);
   uint64_t limit_ms = (uint64_t)(config->trial_max_s != 0 ? config->trial_max_s : HF_AGENT_TRIAL_MAX_S) * 1000;
   if (health == HF_OK) {
-    enum hf_err err = hf_bootstate_confirm(&agent->boot, &config->setup.layout->boot, config->slot);
-    if (err == HF_OK) {
+    enum hf_err err = agent->update.loader.ops->confirm(agent->update.loader.ctx);
+    if (err == HF_OK && boot_get(agent) == HF_OK) {
       best_effort(hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0));
       return;
     }
@@ -283,28 +303,62 @@ static void update_fill(struct hf_checkin *checkin, const struct hf_agent *agent
   checkin->postponed_until = progress->state == HF_UPDATE_POSTPONED ? progress->postponed : 0;
 }
 
+static void components_fill(struct hf_checkin *checkin, const struct hf_agent *agent, struct hf_buf *text)
+{
+  const struct hf_update_setup *setup = &agent->config->setup;
+  for (uint8_t i = 0; i < agent->boot.images; i++) {
+    const struct hf_boot_image *image = &agent->boot.image[i];
+    if (image->running.status == HF_SLOT_EMPTY && i > 0) {
+      continue; /* never installed */
+    }
+    struct hf_checkin_component *component = &checkin->component[checkin->component_count++];
+    component->name = i == 0 ? setup->component : setup->parts[i - 1].component;
+    component->version = put_version(text, &image->running.version);
+    component->counter = image->running.counter;
+    component->slot = image->slot;
+    memcpy(component->digest, image->running.digest, HF_SHA256_LEN);
+  }
+}
+
+/* The signed version report (docs/spec/report.md). Without a signature the check-in goes without it, and the next one
+ * tries again. */
+static void report_fill(struct hf_checkin *checkin, const struct hf_agent *agent, struct hf_buf *out,
+                        struct hf_buf scratch)
+{
+  const struct hf_agent_config *config = agent->config;
+  uint8_t sig_room[HF_SIG_MAX], key[HF_SHA256_LEN], digest[HF_SHA256_LEN];
+  struct hf_buf sig = hf_buf_init(sig_room, sizeof sig_room);
+  struct hf_report report = {.device = config->setup.device,
+                             .part = config->setup.component,
+                             .counter = (uint64_t)agent->boot_id << 32 | agent->number,
+                             .time = checkin->time,
+                             .attack = agent->attack,
+                             .component_count = checkin->component_count};
+  memcpy(report.component, checkin->component, sizeof report.component);
+  if (hf_report_encode(&scratch, &report) != HF_OK) {
+    return;
+  }
+  hf_report_digest(digest, hf_buf_bytes(&scratch));
+  if (config->sign(config->sign_ctx, &sig, key, digest) != HF_OK) {
+    return;
+  }
+  hf_report_put_signed(out, key, hf_buf_bytes(&scratch), hf_buf_bytes(&sig));
+  checkin->report = out->failed ? (struct hf_bytes){NULL, 0} : hf_buf_bytes(out);
+}
+
 static void checkin_fill(struct hf_checkin *checkin, const struct hf_agent *agent, struct hf_buf *text)
 {
   const struct hf_agent_config *config = agent->config;
-  const struct hf_bootslot *running = &agent->boot.image[0].slot[config->slot[0]];
   *checkin = (struct hf_checkin){.boot = agent->boot_id,
                                  .number = agent->number,
                                  .product = config->setup.product,
                                  .hardware = config->setup.hardware,
                                  .reset = (uint8_t)config->reset,
                                  .storage = (uint8_t)config->storage,
-                                 .component_count = 1,
                                  .has_acted = agent->acted != 0,
                                  .acted = agent->acted};
   checkin->time = hf_clock_known(&agent->clock) ? hf_clock_now(&agent->clock) : 0;
-  struct hf_checkin_component *component = &checkin->component[0];
-  component->name = config->setup.component;
-  component->version = put_version(text, &running->version);
-  component->counter = running->counter;
-  component->slot = config->slot[0];
-  for (size_t i = 0; i < HF_SHA256_LEN; i++) {
-    component->digest[i] = running->digest[i];
-  }
+  components_fill(checkin, agent, text);
   update_fill(checkin, agent, text);
   best_effort(hf_events_get(checkin->event, &checkin->event_count, &agent->events, text));
   attributes_fill(checkin, agent, text);
@@ -323,16 +377,22 @@ static enum hf_err check_in(struct hf_agent *agent, struct hf_checkin_answer *an
   const struct hf_agent_config *config = agent->config;
   uint8_t *work = config->setup.work;
   struct hf_buf text = hf_buf_init(work, TEXTS_CAP + ATTRIBUTES_CAP);
-  struct hf_buf body = hf_buf_init(work + text.cap, config->setup.work_cap - text.cap);
+  struct hf_buf report = hf_buf_init(work + text.cap, REPORT_CAP);
+  struct hf_buf body = hf_buf_init(report.at + report.cap, config->setup.work_cap - text.cap - report.cap);
   struct hf_checkin checkin;
   agent->number++;
   checkin_fill(&checkin, agent, &text);
+  checkin.nonces = hf_timekey_ask(&agent->timekey);
+  if (config->sign != NULL && (agent->report_due || hf_port_uptime_ms() - agent->reported_ms >= DAY_MS)) {
+    report_fill(&checkin, agent, &report, body);
+  }
   agent->attributes_new = false;
   enum hf_err err = hf_checkin_encode(&body, &checkin);
   if (err == HF_E_SPACE && checkin.attribute_count > 0) {
     checkin.attribute_count = 0;
     agent->attributes_new = true;
-    body = hf_buf_init(work + text.cap, config->setup.work_cap - text.cap);
+    body.len = 0;
+    body.failed = false;
     err = hf_checkin_encode(&body, &checkin);
   }
   if (err != HF_OK) {
@@ -343,14 +403,19 @@ static enum hf_err check_in(struct hf_agent *agent, struct hf_checkin_answer *an
                                           .content_type = "application/cbor",
                                           .body = hf_buf_bytes(&body),
                                           .max_len = HF_CHECKIN_ANSWER_MAX};
-  uint8_t room[HF_CHECKIN_ANSWER_MAX];
-  struct hf_buf in = hf_buf_init(room, sizeof room);
+  struct hf_buf in = hf_buf_init(agent->answer, sizeof agent->answer);
   const struct hf_transport *transport = &config->setup.transport;
   err = transport->ops->request(transport->ctx, reply, &request, (struct hf_sink){answer_put, &in});
   if (err != HF_OK) {
     return err;
   }
-  return reply->status == 200 ? hf_checkin_answer_parse(answer, hf_buf_bytes(&in), NULL) : HF_E_AGAIN;
+  err = reply->status == 200 ? hf_checkin_answer_parse(answer, hf_buf_bytes(&in), NULL) : HF_E_AGAIN;
+  if (err == HF_OK && checkin.report.len > 0) {
+    agent->report_due = false;
+    agent->reported_ms = hf_port_uptime_ms();
+    agent->attack = 0;
+  }
+  return err;
 }
 
 /* ---- pauses ---- */
@@ -379,20 +444,39 @@ static uint32_t backoff(struct hf_agent *agent, uint32_t at_least_s)
 
 /* ---- the answer ---- */
 
-static void take_time(struct hf_agent *agent, int64_t seconds)
+static void tell_clock(struct hf_agent *agent, bool *told, uint16_t rule)
 {
-  enum hf_err err = hf_clock_put_server(&agent->clock, &agent->store, seconds);
-  if (err == HF_E_INPUT && !agent->clock_told) {
-    agent->clock_told = true;
-    const struct hf_checkin_event event = {
-        .kind = HF_EVENT_CLOCK, .time = hf_clock_now(&agent->clock), .rule = HF_RULE_CLOCK_BACK};
+  if (!*told) {
+    *told = true;
+    const struct hf_checkin_event event = {.kind = HF_EVENT_CLOCK, .time = hf_clock_now(&agent->clock), .rule = rule};
     best_effort(hf_events_put(&agent->events, &event));
+  }
+}
+
+/* A device that knows a time key takes signed time only; between two questions its own counter goes on. */
+static void take_time(struct hf_agent *agent, const struct hf_checkin_answer *answer)
+{
+  struct hf_timekey *timekey = &agent->timekey;
+  int64_t seconds = answer->time;
+  if (timekey->key.type != HF_KEY_NONE) {
+    if (!timekey->asked) {
+      return;
+    }
+    uint16_t rule = hf_timekey_judge(timekey, &answer->timesig);
+    if (rule != HF_RULE_NONE) {
+      tell_clock(agent, &timekey->told, rule);
+      return;
+    }
+    seconds = answer->timesig.time;
+  }
+  if (hf_clock_put_server(&agent->clock, &agent->store, seconds) == HF_E_INPUT) {
+    tell_clock(agent, &agent->clock_told, HF_RULE_CLOCK_BACK);
   }
 }
 
 static void take_answer(struct hf_agent *agent, const struct hf_checkin_answer *answer)
 {
-  take_time(agent, answer->time);
+  take_time(agent, answer);
   if (answer->has_events_to) {
     best_effort(hf_events_ack(&agent->events, answer->events_to));
   }
@@ -401,10 +485,51 @@ static void take_answer(struct hf_agent *agent, const struct hf_checkin_answer *
   }
 }
 
+/* Rules that an honest server does not break. */
+static bool is_attack(uint16_t rule)
+{
+  switch (rule) {
+    case HF_RULE_TUF_UNAVAILABLE:
+    case HF_RULE_TUF_NOT_FOUND:
+    case HF_RULE_TUF_TRUST:
+    case HF_RULE_UPTANE_FROM:
+    case HF_RULE_UPTANE_REQUIRES:
+    case HF_RULE_UPTANE_REQUIRES_ABSENT:
+    case HF_RULE_UPTANE_REQUIRES_MANY: return false;
+    default: return rule >= HF_RULE_TUF_SHAPE && rule <= HF_RULE_UPTANE_ORDER;
+  }
+}
+
+/* Nobody announced anything for a day: ask all the same, so that a frozen repository is noticed when it expires. */
+static bool is_look_due(struct hf_agent *agent)
+{
+  int64_t now = hf_clock_now(&agent->clock);
+  if (!hf_clock_known(&agent->clock)) {
+    return false;
+  }
+  if (agent->looked == 0 || agent->looked > now) {
+    agent->looked = now;
+    best_effort(memory_save(agent));
+  }
+  return now - agent->looked >= HF_AGENT_LOOK_S;
+}
+
 static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct hf_checkin_answer *answer)
 {
   enum hf_update_state before = agent->update.progress.state;
-  enum hf_err err = hf_update_run(&agent->update, answer->deadline);
+  bool ordered = answer->director != 0;
+  enum hf_err err = ordered ? hf_update_run(&agent->update, answer->deadline) : hf_update_look(&agent->update);
+  hf_timekey_open(&agent->timekey, &agent->store);
+  if (err != HF_E_AGAIN) {
+    agent->looked = hf_clock_now(&agent->clock);
+  }
+  if (err != HF_E_AGAIN && !ordered) {
+    best_effort(memory_save(agent));
+  }
+  if (err == HF_E_DENIED && is_attack(agent->update.progress.rule)) {
+    agent->attack = agent->update.progress.rule;
+    agent->report_due = true;
+  }
   if (err == HF_E_AGAIN) {
     uint32_t pause_s = backoff(agent, 0);
     next->sleep_s = pause_s < next->sleep_s ? pause_s : next->sleep_s;
@@ -448,7 +573,7 @@ static void talk(struct hf_agent *agent, struct hf_agent_next *next)
   next->renew = answer.renew;
   next->sleep_s = answer.next_s < HF_AGENT_SLEEP_MAX_S ? answer.next_s : HF_AGENT_SLEEP_MAX_S;
   next->sleep_s = next->sleep_s > 0 ? next->sleep_s : 1;
-  if (answer.director != 0 && !hf_agent_on_trial(agent)) {
+  if (!hf_agent_on_trial(agent) && (answer.director != 0 || is_look_due(agent))) {
     act(agent, next, &answer);
   } else {
     agent->backoff = 0;
@@ -459,8 +584,7 @@ void hf_agent_step(struct hf_agent *agent, struct hf_agent_next *next)
 {
   *next = (struct hf_agent_next){0};
   hf_port_watchdog_feed();
-  enum hf_err err = hf_bootstate_get(&agent->boot, &agent->config->setup.layout->boot);
-  if (err != HF_OK) {
+  if (boot_get(agent) != HF_OK) {
     next->sleep_s = backoff(agent, 0);
     return;
   }

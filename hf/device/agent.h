@@ -8,6 +8,7 @@
 #ifndef HF_DEVICE_AGENT_H
 #define HF_DEVICE_AGENT_H
 
+#include "hf/device/timekey.h"
 #include "hf/device/update.h"
 
 /** First and longest pause after a failure, seconds; doubled in between, each drawn from the upper half of its range.
@@ -23,6 +24,9 @@
 /** No server sends a device away for longer, seconds. */
 #define HF_AGENT_SLEEP_MAX_S (7 * 86400)
 
+/** Without an order the repositories are asked at least so often, seconds: a freeze is noticed (Uptane). */
+#define HF_AGENT_LOOK_S 86400
+
 struct hf_agent_config {
   struct hf_update_setup setup; /**< identity, transport, layout, keys, buffer */
   enum hf_reset reset;          /**< from hf_boot_choose */
@@ -33,6 +37,10 @@ struct hf_agent_config {
    * `reached`: a check-in was answered since this boot. NULL: running at all is healthy. */
   enum hf_err (*health)(void *ctx, bool reached);
   void *health_ctx;
+  /** Sign a version report's digest with the device key, ECDSA P-256, DER; `key` gets its hf_pubkey_hash. NULL: reports
+   * are not signed, and the server shows what this device says as unproven. */
+  enum hf_err (*sign)(void *ctx, struct hf_buf *sig, uint8_t key[HF_SHA256_LEN], const uint8_t digest[HF_SHA256_LEN]);
+  void *sign_ctx;
   uint32_t trial_max_s;     /**< 0: HF_AGENT_TRIAL_MAX_S */
   const char *checkin_path; /**< "/v1/checkin" when NULL */
 };
@@ -51,14 +59,20 @@ struct hf_agent {
   struct hf_events events;
   struct hf_clock clock;
   struct hf_update update;
-  struct hf_bootstate boot;
+  struct hf_boot_view boot;
+  struct hf_timekey timekey;
   uint32_t boot_id;
-  uint32_t number;     /**< check-ins of this boot */
-  uint32_t acted;      /**< director version of the last answer acted on, as far as signed files bear it out */
-  uint8_t backoff;     /**< failures in a row */
-  bool reached;        /**< a check-in was answered since boot */
-  bool attributes_new; /**< set since the last check-in was written */
-  bool clock_told;     /**< the event about the server's clock was queued in this boot */
+  uint32_t number;      /**< check-ins of this boot */
+  uint32_t acted;       /**< director version of the last answer acted on, as far as signed files bear it out */
+  uint8_t backoff;      /**< failures in a row */
+  bool reached;         /**< a check-in was answered since boot */
+  bool attributes_new;  /**< set since the last check-in was written */
+  bool clock_told;      /**< the event about the server's clock was queued in this boot */
+  bool report_due;      /**< the next check-in carries a signed version report */
+  uint16_t attack;      /**< rule of the attack noticed last, not yet reported; 0: none */
+  uint64_t reported_ms; /**< uptime of the last report that was answered */
+  int64_t looked;       /**< when the repositories were last asked, seconds since 1970 */
+  uint8_t answer[HF_CHECKIN_ANSWER_MAX]; /**< the last answer; signed time borrows it */
   uint64_t started_ms;
   uint64_t due_ms; /**< next check-in while on trial */
 };
@@ -73,7 +87,7 @@ HF_MUST enum hf_err hf_agent_provision(const struct hf_layout *layout, struct hf
                                        struct hf_bytes image_root, struct hf_why *why);
 
 /** Start of the application: opens the store, counts the boot, notes what the boot loader found.
- * @param agent   fills; about 1.5 KiB
+ * @param agent   fills; about 2 KiB
  * @param config  borrows for the agent's life
  * @return HF_OK; HF_E_NOT_FOUND: not provisioned; HF_E_INPUT: config; else from store or boot records */
 HF_MUST enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *config);

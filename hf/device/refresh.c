@@ -14,17 +14,18 @@ static enum hf_err buffer_put(void *ctx, struct hf_bytes piece)
   return buf->failed ? HF_E_SPACE : HF_OK;
 }
 
-static enum hf_tufclient_got fetch(struct hf_buf *body, const struct hf_refresh_source *source,
-                                   const struct hf_tufclient_fetch *wanted)
+/* `wanted`: the file name, appended to the source's path. */
+static enum hf_tufclient_got fetch_file(struct hf_buf *body, const struct hf_refresh_source *source,
+                                        const struct hf_buf *wanted, uint32_t max_len)
 {
   char path[HF_HTTP_PATH_MAX];
   struct hf_buf out = hf_buf_init(path, sizeof path);
   hf_buf_put_text(&out, source->path);
-  hf_buf_put_text(&out, wanted->name);
-  if (hf_buf_terminate(&out) != HF_OK) {
+  hf_buf_put(&out, hf_buf_bytes(wanted));
+  if (wanted->failed || hf_buf_terminate(&out) != HF_OK) {
     return HF_TUFCLIENT_FAILED;
   }
-  const struct hf_http_request request = {.method = "GET", .path = path, .max_len = wanted->max_len};
+  const struct hf_http_request request = {.method = "GET", .path = path, .max_len = max_len};
   struct hf_http_reply reply = {0};
   const struct hf_transport *transport = source->transport;
   enum hf_err err = transport->ops->request(transport->ctx, &reply, &request, (struct hf_sink){buffer_put, body});
@@ -35,6 +36,15 @@ static enum hf_tufclient_got fetch(struct hf_buf *body, const struct hf_refresh_
     return HF_TUFCLIENT_BYTES;
   }
   return err == HF_OK && reply.status == 404 ? HF_TUFCLIENT_NOT_FOUND : HF_TUFCLIENT_FAILED;
+}
+
+static enum hf_tufclient_got fetch(struct hf_buf *body, const struct hf_refresh_source *source,
+                                   const struct hf_tufclient_fetch *wanted)
+{
+  uint8_t room[sizeof wanted->name];
+  struct hf_buf name = hf_buf_init(room, sizeof room);
+  hf_buf_put_text(&name, wanted->name);
+  return fetch_file(body, source, &name, wanted->max_len);
 }
 
 static enum hf_err trust_get(struct hf_tuf_trust *trust, const struct hf_store *store, uint16_t key, uint8_t *room)
@@ -97,6 +107,7 @@ enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_s
   struct hf_tufclient_fetch wanted = {.role = HF_TUF_ROOT};
   enum hf_err stored = HF_OK;
   bool changed = false;
+  refresh->spoiled = false;
   refresh->limits = device_limits(cap, clock->floor);
   hf_tufclient_init(&refresh->client, &refresh->trust, &refresh->limits, hf_clock_now(clock));
   /* Bounded by the client: roots_max roots and one file of each other role. */
@@ -105,6 +116,9 @@ enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_s
       stored = keep_roots(refresh, source, store, clock);
       changed = false;
       continue;
+    }
+    if (source->lazy && wanted.role == HF_TUF_SNAPSHOT && !hf_tufclient_fresh(&refresh->client)) {
+      break;
     }
     struct hf_buf body = hf_buf_init(source->work, cap);
     enum hf_tufclient_got got = fetch(&body, source, &wanted);
@@ -118,4 +132,50 @@ enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_s
     stored = hf_refresh_keep(refresh, source, store);
   }
   return stored == HF_OK ? err : stored;
+}
+
+/* ---- delegations ---- */
+
+static enum hf_err found(struct hf_target_file *file, const struct hf_tufsearch *search, enum hf_tufsearch_step step,
+                         struct hf_why *why)
+{
+  switch (step) {
+    case HF_TUFSEARCH_FOUND: return hf_tufsearch_target(file, search, why) == HF_OK ? HF_OK : HF_E_DENIED;
+    case HF_TUFSEARCH_ABSENT: return HF_E_NOT_FOUND;
+    case HF_TUFSEARCH_REFUSED: *why = hf_tufsearch_why(search); return HF_E_DENIED;
+    default: return HF_E_AGAIN;
+  }
+}
+
+enum hf_err hf_refresh_find(struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                            struct hf_target_file *file, struct hf_bytes path, struct hf_why *why)
+{
+  struct hf_tufsearch_role role[HF_REFRESH_ROLES];
+  struct hf_tuf_key key[HF_REFRESH_KEYS];
+  uint8_t visited[HF_REFRESH_VISITED][HF_TUFSEARCH_ID_LEN];
+  const struct hf_tufsearch_room room = {.role = role,
+                                         .role_cap = HF_REFRESH_ROLES,
+                                         .key = key,
+                                         .key_cap = HF_REFRESH_KEYS,
+                                         .visited = visited,
+                                         .visited_cap = HF_REFRESH_VISITED};
+  struct hf_tufsearch search;
+  struct hf_tufsearch_fetch wanted;
+  enum hf_tufsearch_step step;
+  HF_ASSERT(!refresh->spoiled);
+  hf_tufsearch_init(&search, &room, &refresh->client, NULL, path);
+  /* Bounded: at most HF_REFRESH_VISITED roles, and the snapshot once more before each. */
+  while ((step = hf_tufsearch_next(&search, &wanted)) == HF_TUFSEARCH_FETCH) {
+    uint8_t name_room[HF_HTTP_PATH_MAX];
+    struct hf_buf name = hf_buf_init(name_room, sizeof name_room);
+    struct hf_buf body = hf_buf_init(source->work, room_for_file(source));
+    hf_tufsearch_put_name(&name, &wanted);
+    refresh->spoiled = true;
+    enum hf_tufclient_got got = fetch_file(&body, source, &name, wanted.max_len);
+    struct hf_bytes bytes = got == HF_TUFCLIENT_BYTES ? hf_buf_bytes(&body) : (struct hf_bytes){0};
+    if (hf_tufsearch_give(&search, got, bytes, NULL) == HF_E_STATE) {
+      return HF_E_AGAIN;
+    }
+  }
+  return found(file, &search, step, why);
 }

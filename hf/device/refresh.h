@@ -6,7 +6,12 @@
 
 #include "hf/device/clock.h"
 #include "hf/device/store.h"
-#include "hf/wire/tufclient.h"
+#include "hf/wire/tufsearch.h"
+
+/** What a device lends to one search: delegations waiting at a time, their keys together, roles visited. */
+#define HF_REFRESH_ROLES 4
+#define HF_REFRESH_KEYS 6
+#define HF_REFRESH_VISITED 8
 
 /** One repository as this device knows it. All borrowed. */
 struct hf_refresh_source {
@@ -17,6 +22,7 @@ struct hf_refresh_source {
   size_t work_cap;
   bool shared; /**< its keys sign the files of other devices too: what they say of versions is kept by
                     hf_refresh_keep, once somebody has looked whose files they are */
+  bool lazy;   /**< stop after the timestamp when it says nothing new; then there are no targets */
 };
 
 /** A refresh under way or over; about 2.3 KiB, for the stack. */
@@ -24,6 +30,7 @@ struct hf_refresh {
   struct hf_tuf_trust trust;
   struct hf_tuf_limits limits;
   struct hf_tufclient client; /**< its targets file borrows `work` */
+  bool spoiled;               /**< a search overwrote it: refresh again before the next search */
 };
 
 /** Run the whole client workflow once. New roots are stored before what they vouch for is fetched, and reset the clock
@@ -36,6 +43,17 @@ struct hf_refresh {
  *         unavailable; HF_E_NOT_FOUND: no valid trust record; HF_E_IO, HF_E_FULL: the store failed */
 HF_MUST enum hf_err hf_refresh_get(struct hf_refresh *refresh, const struct hf_refresh_source *source,
                                    struct hf_store *store, struct hf_clock *clock);
+
+/** Find a target by its path, in the targets file of the refresh or through delegations, with the same one buffer (TUF
+ * 1.0.34 section 5.6.7). Delegations follow as far as HF_REFRESH_ROLES, HF_REFRESH_KEYS and HF_REFRESH_VISITED allow.
+ * @param refresh  borrows, changes: hf_refresh_get returned HF_OK, and it is not spoiled
+ * @param file     fills; borrows `source->work`
+ * @param path     borrows: must not lie in `source->work`
+ * @param why      fills with HF_E_DENIED, rule 300-399
+ * @return HF_OK; HF_E_NOT_FOUND: no role lists it; HF_E_DENIED: refused; HF_E_AGAIN: unavailable
+ * Stack about 1.9 KB beside the crypto back end's. */
+HF_MUST enum hf_err hf_refresh_find(struct hf_refresh *refresh, const struct hf_refresh_source *source,
+                                    struct hf_target_file *file, struct hf_bytes path, struct hf_why *why);
 
 /** Store the versions that came of a refresh of a shared source: its files are this device's. */
 HF_MUST enum hf_err hf_refresh_keep(const struct hf_refresh *refresh, const struct hf_refresh_source *source,

@@ -10,6 +10,8 @@
 #include "hf/base/time.h"
 #include "hf/device/download.h"
 #include "hf/device/refresh.h"
+#include "hf/device/slot.h"
+#include "hf/device/timekey.h"
 
 enum { FORMAT = 1, RECORD_LEN = 1 + HF_SHA256_LEN + 4 + 4 + 1 + 1 + 1 + 8 + 8 + 8 + 8 + 1 + 2 + 1 + 2 + 4 };
 
@@ -91,6 +93,10 @@ static enum hf_err save(struct hf_update *update)
 enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setup *setup)
 {
   update->setup = setup;
+  update->records.layout = setup->layout;
+  update->loader = setup->loader.ops != NULL
+                       ? setup->loader
+                       : (struct hf_boot_loader){.ops = &hf_boot_records_ops, .ctx = &update->records};
   update->progress = (struct hf_update_progress){0};
   if (setup->work_cap < HF_UPDATE_WORK_MIN) {
     return HF_E_SPACE;
@@ -178,31 +184,32 @@ static enum hf_err refresh(struct hf_update *update, struct hf_refresh *refresh,
 
 /* Everything one run works on. */
 struct run {
-  struct hf_bootstate boot;
-  struct hf_uptane_installed installed;
+  struct hf_boot_view boot;
+  struct hf_uptane_installed installed[HF_IMAGES_MAX];
   struct hf_uptane_self self;
   struct hf_uptane_plan plan;
-  struct hf_image_info info;
+  uint8_t todo;    /* images that do not run what is ordered for them */
   bool consistent; /* the image repository's file names carry hashes */
-  uint8_t slot;    /* the one to fill */
 };
 
-/* The slot is about to change: from here on the boot record promises nothing about it. */
-static enum hf_err release_slot(struct run *run, const struct hf_layout *layout)
+/* Is this item of the plan still to be installed? */
+static bool is_todo(const struct run *run, size_t i)
 {
-  if (run->boot.image[0].slot[run->slot].status == HF_SLOT_EMPTY) {
-    return HF_OK;
-  }
-  run->boot.image[0].slot[run->slot] = (struct hf_bootslot){0};
-  return hf_bootstate_put(&run->boot, &layout->boot);
+  return (run->todo & HF_BOOT_IMAGE(run->plan.item[i].component)) != 0;
 }
 
 /* Nothing to do: what came to an end stays said, what was under way is void, what was staged is taken back. */
 static enum hf_err nothing(struct hf_update *update, struct run *run)
 {
   enum hf_update_state state = update->progress.state;
-  if (run->boot.image[0].slot[run->slot].status == HF_SLOT_STAGED) {
-    enum hf_err err = release_slot(run, update->setup->layout);
+  uint8_t staged = 0;
+  for (uint8_t i = 0; i < run->boot.images; i++) {
+    if (run->boot.image[i].other.status == HF_SLOT_STAGED) {
+      staged |= HF_BOOT_IMAGE(i);
+    }
+  }
+  if (staged != 0) {
+    enum hf_err err = update->loader.ops->release(update->loader.ctx, staged);
     if (err != HF_OK) {
       return err;
     }
@@ -233,6 +240,42 @@ static enum hf_err ask_director(struct hf_update *update, struct run *run)
   if (why.rule != HF_RULE_UPTANE_DEVICE && hf_refresh_keep(&director, &source, update->store) != HF_OK) {
     return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_IO);
   }
+  if (verdict != HF_ALLOW) {
+    return refuse_metadata(update, why.rule);
+  }
+  best_effort(hf_timekey_put(update->store, update->clock, targets)); /* done again at the next refresh */
+  return HF_OK;
+}
+
+/* Each item judged against what the search finds, then the set as a whole. The first search reads the targets file that
+ * the refresh left in the buffer; when it fetched anything, the next one needs that file again. */
+static enum hf_err agree(struct hf_update *update, struct run *run, struct hf_refresh *images,
+                         const struct hf_refresh_source *source)
+{
+  struct hf_why why = {0};
+  enum hf_verdict verdict = HF_ALLOW;
+  for (size_t i = 0; i < run->plan.count && verdict == HF_ALLOW; i++) {
+    struct hf_target_file file;
+    if (images->spoiled) {
+      enum hf_err again = refresh(update, images, source);
+      if (again != HF_OK) {
+        update->judged = 0;
+        return again;
+      }
+    }
+    enum hf_err err = hf_refresh_find(images, source, &file, hf_uptane_item_path(&run->plan.item[i]), &why);
+    if (err == HF_E_AGAIN || err == HF_E_IO) {
+      update->judged = 0;
+      return HF_E_AGAIN;
+    }
+    if (err == HF_E_NOT_FOUND) {
+      hf_why_put(&why, HF_RULE_UPTANE_NOT_LISTED, 0);
+    }
+    verdict = err == HF_OK ? hf_uptane_item_verify(&run->plan, i, &file, &run->self, &why) : HF_DENY;
+  }
+  if (verdict == HF_ALLOW) {
+    verdict = hf_uptane_plan_verify(&run->plan, &run->self, &why);
+  }
   return verdict == HF_ALLOW ? HF_OK : refuse_metadata(update, why.rule);
 }
 
@@ -256,123 +299,208 @@ static enum hf_err ask_images(struct hf_update *update, struct run *run)
     update->judged = 0; /* about the repository, not about the order */
     return err;
   }
-  struct hf_why why = {0};
-  const struct hf_tuf_file *targets = hf_tufclient_targets(&images.client);
-  best_effort(hf_clock_put_signed(update->clock, update->store, targets->expires));
+  best_effort(hf_clock_put_signed(update->clock, update->store, hf_tufclient_targets(&images.client)->expires));
   run->consistent = images.trust.root.consistent_snapshot;
-  enum hf_verdict verdict = hf_uptane_agree_verify(&run->plan, targets, &run->self, &why);
-  return verdict == HF_ALLOW ? HF_OK : refuse_metadata(update, why.rule);
+  return agree(update, run, &images, &source);
 }
 
-/* ---- one image ---- */
+/* ---- the images ---- */
 
-static bool same_target(const struct hf_update_progress *progress, const struct hf_uptane_item *item, uint8_t slot)
+/* What identifies the set that is to be installed: one file by its own hash, several by the hash of their hashes. */
+static void set_identity(struct hf_update_progress *set, const struct run *run)
 {
-  return memcmp(progress->sha256, item->sha256, HF_SHA256_LEN) == 0 && progress->len == item->length &&
-         progress->slot == slot;
+  struct hf_sha256 hash;
+  uint8_t count = 0;
+  *set = (struct hf_update_progress){.len = 0};
+  hf_sha256_init(&hash);
+  for (size_t i = 0; i < run->plan.count; i++) { /* in the order of installation */
+    const struct hf_uptane_item *item = &run->plan.item[i];
+    if (!is_todo(run, i)) {
+      continue;
+    }
+    count++;
+    hf_sha256_put(&hash, hf_bytes_init(item->sha256, sizeof item->sha256));
+    memcpy(set->sha256, item->sha256, sizeof set->sha256);
+    set->len += item->length; /* each fits its slot, and flash has 32-bit addresses */
+    if (run->boot.image[item->component].target == 1) {
+      set->slot |= HF_BOOT_IMAGE(item->component);
+    }
+    set->security = set->security || item->security;
+    set->version = item->version;
+  }
+  if (count > 1) {
+    hf_sha256_get(&hash, set->sha256);
+  }
+}
+
+static enum hf_err check_sizes(struct hf_update *update, const struct run *run)
+{
+  for (size_t i = 0; i < run->plan.count; i++) {
+    struct hf_area area;
+    const struct hf_uptane_item *item = &run->plan.item[i];
+    if (!is_todo(run, i)) {
+      continue;
+    }
+    enum hf_err err = update->loader.ops->target(update->loader.ctx, &area, item->component);
+    if (err != HF_OK || item->length > area.size) {
+      return refuse(update, HF_RULE_UPDATE_SLOT_SIZE);
+    }
+  }
+  return HF_OK;
 }
 
 /* Take up the order: another target than before starts from nothing. */
 static enum hf_err offer(struct hf_update *update, const struct run *run, int64_t deadline)
 {
-  const struct hf_uptane_item *item = &run->plan.item[0];
+  struct hf_update_progress set;
   struct hf_update_progress *progress = &update->progress;
-  bool same = same_target(progress, item, run->slot);
+  set_identity(&set, run);
+  bool same = memcmp(progress->sha256, set.sha256, HF_SHA256_LEN) == 0 && progress->len == set.len &&
+              progress->slot == set.slot;
   if (!same) {
     /* A wish for later outlives the target it was made for, within the bounds of the new one. */
-    *progress = (struct hf_update_progress){
-        .len = item->length, .slot = run->slot, .postponed = progress->postponed, .failures = progress->failures};
-    memcpy(progress->sha256, item->sha256, HF_SHA256_LEN);
-    progress->offered = hf_clock_now(update->clock);
+    set.postponed = progress->postponed;
+    set.failures = progress->failures;
+    set.offered = hf_clock_now(update->clock);
+    *progress = set;
   }
-  progress->version = item->version;
+  progress->version = set.version;
   progress->named = true;
-  progress->security = item->security;
+  progress->security = set.security;
   progress->deadline = deadline;
   if (progress->tries >= HF_UPDATE_TRIES_MAX) {
     /* "Reverted" is the whole truth about it, and stays said. */
     return progress->state == HF_UPDATE_REVERTED ? HF_E_DENIED : refuse(update, HF_RULE_UPDATE_TRIES);
   }
-  if (item->length > update->setup->layout->slot[0][run->slot].size) {
-    return refuse(update, HF_RULE_UPDATE_SLOT_SIZE);
-  }
-  return same ? HF_OK : hf_update_put_state(update, HF_UPDATE_OFFERED, 0);
+  enum hf_err err = check_sizes(update, run);
+  return err != HF_OK || same ? err : hf_update_put_state(update, HF_UPDATE_OFFERED, 0);
 }
+
+/* One file's progress within that of all. */
+struct part {
+  struct hf_update *update;
+  uint32_t base; /* bytes of the files before it */
+};
 
 static enum hf_err save_at(void *ctx, uint32_t at)
 {
-  struct hf_update *update = ctx;
-  update->progress.at = at;
-  enum hf_err err = save(update);
+  const struct part *part = ctx;
+  part->update->progress.at = part->base + at;
+  enum hf_err err = save(part->update);
   return err == HF_OK ? HF_OK : HF_E_FULL;
 }
 
-static enum hf_err target_path(struct hf_buf *out, const struct hf_update *update, const struct run *run)
+static enum hf_err target_path(struct hf_buf *out, const struct hf_update *update, const struct run *run, size_t i)
 {
-  const struct hf_uptane_item *item = &run->plan.item[0];
+  const struct hf_uptane_item *item = &run->plan.item[i];
   hf_buf_put_text(out, update->setup->image_path != NULL ? update->setup->image_path : "/repo/");
   hf_buf_put_text(out, "targets/");
   hf_target_put_url(out, hf_uptane_item_path(item), item->sha256, run->consistent);
   return hf_buf_terminate(out);
 }
 
-static enum hf_err download(struct hf_update *update, struct run *run)
+/* One file, from where it stopped; HF_OK: it is whole, with the hash that the metadata says. */
+static enum hf_err download_one(struct hf_update *update, const struct run *run, size_t i, uint32_t base)
 {
   const struct hf_update_setup *setup = update->setup;
+  const struct hf_uptane_item *item = &run->plan.item[i];
+  struct part part = {.update = update, .base = base};
+  struct hf_area area;
   char path[HF_HTTP_PATH_MAX];
   struct hf_buf out = hf_buf_init(path, sizeof path);
-  enum hf_err err = target_path(&out, update, run);
+  uint32_t have = update->progress.at > base ? update->progress.at - base : 0;
+  enum hf_err err = target_path(&out, update, run, i);
   if (err == HF_OK) {
-    err = release_slot(run, setup->layout);
+    err = update->loader.ops->target(update->loader.ctx, &area, item->component);
   }
   if (err != HF_OK) {
     return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
   }
-  bool whole = update->progress.at == update->progress.len;
-  if (!whole) {
-    err = hf_update_put_state(update, HF_UPDATE_DOWNLOADING, 0);
-  }
   struct hf_download task = {.transport = &setup->transport,
-                             .area = &setup->layout->slot[0][run->slot],
+                             .area = &area,
                              .path = path,
-                             .len = update->progress.len,
-                             .at = update->progress.at,
+                             .len = item->length,
+                             .at = have < item->length ? have : item->length,
                              .step = setup->step != 0 ? setup->step : HF_UPDATE_STEP,
                              .save = save_at,
-                             .save_ctx = update};
+                             .save_ctx = &part};
   uint8_t digest[HF_SHA256_LEN];
-  err = err == HF_OK ? hf_download_get(&task, digest) : HF_E_FULL;
-  switch (err) {
+  switch (hf_download_get(&task, digest)) {
     case HF_OK: break;
     case HF_E_AGAIN: return HF_E_AGAIN;
-    case HF_E_SPACE: update->progress.at = 0; return refuse(update, HF_RULE_UPDATE_LENGTH);
+    case HF_E_SPACE: update->progress.at = base; return refuse(update, HF_RULE_UPDATE_LENGTH);
     case HF_E_FULL: return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_FULL);
-    default: update->progress.at = 0; return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+    default: update->progress.at = base; return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
   }
-  if (memcmp(digest, run->plan.item[0].sha256, HF_SHA256_LEN) != 0) {
-    update->progress.at = 0;
+  if (memcmp(digest, item->sha256, HF_SHA256_LEN) != 0) {
+    update->progress.at = base;
     return refuse(update, HF_RULE_UPDATE_HASH);
   }
-  return whole ? HF_OK : hf_update_put_event(update, HF_EVENT_DOWNLOADED, 0);
+  return HF_OK;
 }
 
-/* The image's own signature and what it says of itself, against the device and against the metadata. */
-static enum hf_err verify_image(struct hf_update *update, struct run *run)
+/* All files, in the stated order. A file that is whole is hashed again, for flash may have rotted meanwhile; its own
+ * save must not take back what is known of those behind it. */
+static enum hf_err download(struct hf_update *update, const struct run *run)
 {
-  const struct hf_update_setup *setup = update->setup;
-  const struct hf_uptane_item *item = &run->plan.item[0];
-  const struct hf_image_policy policy = {
-      .hardware = setup->hardware, .counter_min = run->boot.image[0].counter, .counter_optional = true};
-  struct hf_image_source source = hf_slot_source(&setup->layout->slot[0][run->slot]);
+  bool whole = update->progress.at == update->progress.len;
+  uint32_t base = 0;
+  enum hf_err err = update->loader.ops->release(update->loader.ctx, run->todo);
+  if (err != HF_OK) {
+    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+  }
+  if (!whole) {
+    err = hf_update_put_state(update, HF_UPDATE_DOWNLOADING, 0);
+    err = err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_FULL);
+  }
+  for (size_t i = 0; i < run->plan.count && err == HF_OK; i++) {
+    if (is_todo(run, i)) {
+      uint32_t behind = update->progress.at;
+      err = download_one(update, run, i, base);
+      base += run->plan.item[i].length;
+      if (err == HF_OK && behind > base) {
+        update->progress.at = behind;
+      }
+    }
+  }
+  if (err != HF_OK || whole) {
+    return err;
+  }
+  return hf_update_put_event(update, HF_EVENT_DOWNLOADED, 0);
+}
+
+/* An image's own signature and what it says of itself, against the device and against the metadata. */
+static enum hf_err verify_image(struct hf_update *update, const struct run *run, struct hf_bootslot *staged, size_t i)
+{
+  const struct hf_uptane_item *item = &run->plan.item[i];
+  const struct hf_image_policy policy = {.hardware = run->installed[item->component].hardware,
+                                         .counter_min = run->boot.image[item->component].counter,
+                                         .counter_optional = true};
+  struct hf_area area;
+  struct hf_image_info info;
   struct hf_why why = {0};
-  if (hf_image_verify(&run->info, &source, setup->keys, &policy, &why) != HF_ALLOW) {
+  if (update->loader.ops->target(update->loader.ctx, &area, item->component) != HF_OK) {
+    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+  }
+  struct hf_image_source source = hf_slot_source(&area);
+  if (hf_image_verify(&info, &source, update->setup->keys, &policy, &why) != HF_ALLOW) {
     return refuse(update, why.rule);
   }
-  if (memcmp(run->info.digest, item->image, HF_SHA256_LEN) != 0 || run->info.counter != item->counter ||
-      hf_version_order(&run->info.version, &item->version) != 0) {
+  if (memcmp(info.digest, item->image, HF_SHA256_LEN) != 0 || info.counter != item->counter ||
+      hf_version_order(&info.version, &item->version) != 0) {
     return refuse(update, HF_RULE_UPDATE_IMAGE);
   }
+  hf_bootstate_bind(&staged[item->component], &info, HF_SLOT_STAGED);
   return HF_OK;
+}
+
+static enum hf_err verify_images(struct hf_update *update, const struct run *run, struct hf_bootslot *staged)
+{
+  enum hf_err err = HF_OK;
+  for (size_t i = 0; i < run->plan.count && err == HF_OK; i++) {
+    err = is_todo(run, i) ? verify_image(update, run, staged, i) : HF_OK;
+  }
+  return err;
 }
 
 /* ---- postponing ---- */
@@ -424,7 +552,7 @@ enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64
 
 /* ---- all of it ---- */
 
-static enum hf_err stage(struct hf_update *update, struct run *run)
+static enum hf_err stage(struct hf_update *update, const struct run *run, const struct hf_bootslot *staged)
 {
   if (postponed(update)) {
     return hf_update_put_state(update, HF_UPDATE_POSTPONED, 0);
@@ -434,8 +562,7 @@ static enum hf_err stage(struct hf_update *update, struct run *run)
   if (err != HF_OK) {
     return err;
   }
-  hf_bootstate_bind(&run->boot.image[0].slot[run->slot], &run->info, HF_SLOT_STAGED);
-  err = hf_bootstate_put(&run->boot, &update->setup->layout->boot);
+  err = update->loader.ops->stage(update->loader.ctx, staged, run->todo);
   return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
 }
 
@@ -443,22 +570,39 @@ static enum hf_err begin(struct hf_update *update, struct run *run)
 {
   const struct hf_update_setup *setup = update->setup;
   update->judged = 0;
-  enum hf_err err = hf_bootstate_get(&run->boot, &setup->layout->boot);
+  enum hf_err err = update->loader.ops->get(update->loader.ctx, &run->boot);
   if (err != HF_OK) {
     return err == HF_E_IO ? HF_E_IO : HF_E_STATE;
   }
-  const struct hf_bootslot *running = &run->boot.image[0].slot[update->running];
-  if (running->status != HF_SLOT_CONFIRMED) {
+  if (run->boot.image[0].running.status != HF_SLOT_CONFIRMED || hf_boot_view_on_trial(&run->boot)) {
     return HF_E_STATE;
   }
-  run->slot = (uint8_t)(1 - update->running);
-  run->installed = (struct hf_uptane_installed){.component = setup->component,
-                                                .hardware = setup->hardware,
-                                                .version = running->version,
-                                                .counter = run->boot.image[0].counter};
+  for (uint8_t i = 0; i < run->boot.images; i++) {
+    run->installed[i] =
+        (struct hf_uptane_installed){.component = i == 0 ? setup->component : setup->parts[i - 1].component,
+                                     .hardware = i == 0 ? setup->hardware : setup->parts[i - 1].hardware,
+                                     .version = run->boot.image[i].running.version,
+                                     .counter = run->boot.image[i].counter};
+  }
   run->self = (struct hf_uptane_self){
-      .device = setup->device, .product = setup->product, .installed = &run->installed, .count = 1};
+      .device = setup->device, .product = setup->product, .installed = run->installed, .count = run->boot.images};
   return HF_OK;
+}
+
+/* Which images do not run what is ordered for them, and are they staged already? */
+static bool find_todo(struct run *run)
+{
+  bool staged = true;
+  for (size_t i = 0; i < run->plan.count; i++) {
+    const struct hf_uptane_item *item = &run->plan.item[i];
+    const struct hf_boot_image *image = &run->boot.image[item->component];
+    if (image->running.status == HF_SLOT_EMPTY || memcmp(item->image, image->running.digest, HF_SHA256_LEN) != 0) {
+      run->todo |= HF_BOOT_IMAGE(item->component);
+      staged = staged && image->other.status == HF_SLOT_STAGED &&
+               memcmp(item->image, image->other.digest, HF_SHA256_LEN) == 0;
+    }
+  }
+  return staged;
 }
 
 enum hf_err hf_update_run(struct hf_update *update, int64_t deadline)
@@ -477,22 +621,60 @@ enum hf_err hf_update_run(struct hf_update *update, int64_t deadline)
   if (err != HF_OK) {
     return err;
   }
-  const struct hf_uptane_item *item = &run.plan.item[0];
-  if (memcmp(item->image, run.boot.image[0].slot[update->running].digest, HF_SHA256_LEN) == 0) {
+  bool staged = find_todo(&run);
+  if (run.todo == 0) {
     return nothing(update, &run);
   }
+  struct hf_bootslot slot[HF_IMAGES_MAX] = {0};
   err = offer(update, &run, deadline);
-  const struct hf_bootslot *other = &run.boot.image[0].slot[run.slot];
-  if (err == HF_OK && other->status == HF_SLOT_STAGED && memcmp(other->digest, item->image, HF_SHA256_LEN) == 0) {
+  if (err == HF_OK && staged) {
     return hf_update_put_state(update, HF_UPDATE_STAGED, 0);
   }
   if (err == HF_OK) {
     err = download(update, &run);
   }
   if (err == HF_OK) {
-    err = verify_image(update, &run);
+    err = verify_images(update, &run, slot);
   }
-  return err == HF_OK ? stage(update, &run) : err;
+  return err == HF_OK ? stage(update, &run, slot) : err;
+}
+
+/* Is there anything new in this repository? Its timestamp decides, and its expiry is judged. */
+static enum hf_err look_at(struct hf_update *update, bool *fresh, const char *path, bool director)
+{
+  struct hf_refresh seen;
+  const struct hf_refresh_source source = {.transport = &update->setup->transport,
+                                           .path = path,
+                                           .key = director ? HF_STORE_TRUST_DIRECTOR : HF_STORE_TRUST_IMAGE,
+                                           .work = update->setup->work,
+                                           .work_cap = update->setup->work_cap,
+                                           .shared = director,
+                                           .lazy = true};
+  enum hf_err err = refresh(update, &seen, &source);
+  *fresh = *fresh || hf_tufclient_fresh(&seen.client);
+  return err;
+}
+
+enum hf_err hf_update_look(struct hf_update *update)
+{
+  const struct hf_update_setup *setup = update->setup;
+  enum hf_update_state state = update->progress.state;
+  bool fresh = state != HF_UPDATE_CONFIRMED && state != HF_UPDATE_REVERTED && state != HF_UPDATE_IDLE;
+  enum hf_err err = HF_OK;
+  if (!fresh) {
+    char path[HF_HTTP_PATH_MAX];
+    struct hf_buf out = hf_buf_init(path, sizeof path);
+    hf_buf_put_text(&out, setup->image_path != NULL ? setup->image_path : "/repo/");
+    hf_buf_put_text(&out, "metadata/");
+    err = hf_buf_terminate(&out);
+    if (err == HF_OK) {
+      err = look_at(update, &fresh, path, false);
+    }
+    if (err == HF_OK && !fresh) {
+      err = look_at(update, &fresh, setup->director_path != NULL ? setup->director_path : "/director/", true);
+    }
+  }
+  return err == HF_OK && fresh ? hf_update_run(update, 0) : err;
 }
 
 uint8_t hf_update_percent(const struct hf_update *update)

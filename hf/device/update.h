@@ -8,7 +8,7 @@
 #ifndef HF_DEVICE_UPDATE_H
 #define HF_DEVICE_UPDATE_H
 
-#include "hf/device/bootstate.h"
+#include "hf/device/bootops.h"
 #include "hf/device/clock.h"
 #include "hf/device/events.h"
 #include "hf/wire/image.h"
@@ -25,6 +25,12 @@
 #define HF_UPDATE_POSTPONE_MAX_S (14 * 86400)
 #define HF_UPDATE_POSTPONE_SECURITY_MAX_S (3 * 86400)
 
+/** A component beside the first: what the slots of image 1, 2 or 3 hold. Borrows. */
+struct hf_update_part {
+  struct hf_bytes component;
+  struct hf_bytes hardware;
+};
+
 /** What an update needs to know. All borrowed for the update's life. */
 struct hf_update_setup {
   struct hf_transport transport;
@@ -32,33 +38,35 @@ struct hf_update_setup {
   const struct hf_image_keys *keys;
   struct hf_bytes device;
   struct hf_bytes product;
-  struct hf_bytes component;
-  struct hf_bytes hardware;
-  const char *director_path;        /**< "/director/" when NULL */
-  const char *image_path;           /**< "/repo/" when NULL */
-  uint8_t *work;                    /**< one metadata file at a time, and the trust record */
-  size_t work_cap;                  /**< HF_UPDATE_WORK_MIN at least; no metadata file may be longer */
-  uint32_t step;                    /**< bytes between stored progress; 0: HF_UPDATE_STEP */
-  uint32_t postpone_max_s;          /**< 0: HF_UPDATE_POSTPONE_MAX_S */
-  uint32_t postpone_security_max_s; /**< 0: HF_UPDATE_POSTPONE_SECURITY_MAX_S */
+  struct hf_bytes component;          /**< of image 0 */
+  struct hf_bytes hardware;           /**< of image 0, and of the device in check-ins */
+  const struct hf_update_part *parts; /**< images 1 to layout->images - 1; NULL when there is one image */
+  struct hf_boot_loader loader;       /**< how to stage and confirm; `ops` NULL: boot records of `layout` */
+  const char *director_path;          /**< "/director/" when NULL */
+  const char *image_path;             /**< "/repo/" when NULL */
+  uint8_t *work;                      /**< one metadata file at a time, and the trust record */
+  size_t work_cap;                    /**< HF_UPDATE_WORK_MIN at least; no metadata file may be longer */
+  uint32_t step;                      /**< bytes between stored progress; 0: HF_UPDATE_STEP */
+  uint32_t postpone_max_s;            /**< 0: HF_UPDATE_POSTPONE_MAX_S */
+  uint32_t postpone_security_max_s;   /**< 0: HF_UPDATE_POSTPONE_SECURITY_MAX_S */
 };
 
 /** All that is known about the update under way, or the last one; stored as one record. */
 struct hf_update_progress {
-  uint8_t sha256[HF_SHA256_LEN]; /**< of the image file */
-  uint32_t len;
-  uint32_t at;                /**< bytes safely in the slot */
-  uint8_t slot;               /**< the one that is filled */
-  uint8_t tries;              /**< trials that failed; HF_UPDATE_TRIES_MAX: not tried again */
-  bool security;              /**< release marked as a security release */
-  bool named;                 /**< `version` is what `state` is about */
-  struct hf_version version;  /**< wanted */
-  int64_t offered;            /**< when it was first agreed on, seconds since 1970 */
-  int64_t deadline;           /**< the server's for installing, 0: none */
-  int64_t postponed;          /**< the user's wish, 0: none */
-  enum hf_update_state state; /**< what check-ins report */
-  uint16_t rule;              /**< why it was refused, failed or reverted; 0: none */
-  uint8_t told_kind;          /**< the last event about this target: the same again is no news */
+  uint8_t sha256[HF_SHA256_LEN]; /**< of the image file; of several: of their hashes in the order of installation */
+  uint32_t len;                  /**< of all files together */
+  uint32_t at;                   /**< bytes safely in the slots, file after file */
+  uint8_t slot;                  /**< the ones that are filled: bit i for image i */
+  uint8_t tries;                 /**< trials that failed; HF_UPDATE_TRIES_MAX: not tried again */
+  bool security;                 /**< release marked as a security release */
+  bool named;                    /**< `version` is what `state` is about */
+  struct hf_version version;     /**< wanted */
+  int64_t offered;               /**< when it was first agreed on, seconds since 1970 */
+  int64_t deadline;              /**< the server's for installing, 0: none */
+  int64_t postponed;             /**< the user's wish, 0: none */
+  enum hf_update_state state;    /**< what check-ins report */
+  uint16_t rule;                 /**< why it was refused, failed or reverted; 0: none */
+  uint8_t told_kind;             /**< the last event about this target: the same again is no news */
   uint16_t told_rule;
   uint32_t failures; /**< of hf_bootstate, up to which they have been told */
 };
@@ -68,13 +76,15 @@ struct hf_update {
   struct hf_store *store;
   struct hf_events *events;
   struct hf_clock *clock;
-  uint8_t running; /**< slot of the running image */
+  struct hf_boot_records records; /**< `running`: the caller set them */
+  struct hf_boot_loader loader;
   uint32_t
       judged; /**< version of the director's file whose order the last run came to judge; 0: it did not get there */
   struct hf_update_progress progress;
 };
 
-/** @param update  fills from the store, keeps `update->store`, `events`, `clock` and `running`, which the caller set
+/** @param update  fills from the store, keeps `update->store`, `events`, `clock` and `records.running`, which the
+ * caller set
  * @param setup   borrows for the update's life
  * @return HF_OK; HF_E_SPACE: work buffer below HF_UPDATE_WORK_MIN. A record that cannot be read any more counts as none
  */
@@ -86,6 +96,11 @@ HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_upd
  *         HF_E_AGAIN: network or server trouble, progress is kept; HF_E_DENIED: refused, an event says by which rule;
  *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
 HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
+
+/** Ask both repositories, without an order, whether there is anything new, so that a silent freeze is noticed: expired
+ * metadata is refused and told like any other (Uptane 2.1 section 5.4.2.3). Two small files each when nothing is.
+ * Something new is followed up as by hf_update_run. @return as hf_update_run */
+HF_MUST enum hf_err hf_update_look(struct hf_update *update);
 
 /** The user asks to install later (device API), at any time: an update that is offered already, or the next one.
  * Downloading goes on; staging waits.

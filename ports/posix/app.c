@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "hf/base/time.h"
+#include "hf/wire/pubkey.h"
 #include "ports/posix/machine.h"
 #include "ports/posix/requests.h"
 #include "ports/posix/words.h"
@@ -341,6 +342,24 @@ static enum hf_err health(void *ctx, bool reached)
   return app->spec->health(app->spec->ctx, reached);
 }
 
+/* Version reports are signed by the key of the certificate, wherever it is kept. */
+static enum hf_err sign_report(void *ctx, struct hf_buf *sig, uint8_t key[HF_SHA256_LEN],
+                               const uint8_t digest[HF_SHA256_LEN])
+{
+  const struct hf_app *app = ctx;
+  const struct hf_key *own = app->identity.device_pair.key;
+  struct hf_pubkey pub;
+  if (own == NULL) {
+    return HF_E_NOT_FOUND; /* not enrolled yet */
+  }
+  enum hf_err err = hf_key_public(&pub, own);
+  if (err != HF_OK) {
+    return err;
+  }
+  hf_pubkey_hash(key, &pub);
+  return hf_key_sign_digest(sig, own, digest);
+}
+
 static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
 {
   uint32_t slot = 0;
@@ -366,6 +385,8 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
                                          .storage = HF_KEY_STORAGE_FILE,
                                          .health = app->spec->health != NULL ? health : NULL,
                                          .health_ctx = app,
+                                         .sign = sign_report,
+                                         .sign_ctx = app,
                                          .trial_max_s = app->conf.trial_s};
   enum hf_err err = hf_agent_init(&app->agent, &app->config);
   if (err != HF_OK) {

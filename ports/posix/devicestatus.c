@@ -33,7 +33,7 @@ static enum hf_err read_store(struct status *status, const struct hf_layout *lay
   struct hf_events events;
   static uint8_t work[HF_UPDATE_WORK_MIN];
   const struct hf_update_setup setup = {.layout = layout, .work = work, .work_cap = sizeof work};
-  struct hf_update update = {.store = &store, .events = &events, .running = status->boot.image[0].active};
+  struct hf_update update = {.store = &store, .events = &events, .records.running = {status->boot.image[0].active}};
   enum hf_err err = hf_store_open(&store, &layout->store);
   if (err == HF_OK) {
     hf_events_open(&events, &store);

@@ -70,6 +70,17 @@ static void hear(struct simdevice_server *server, const struct hf_checkin *check
   copy_text(server->version, sizeof server->version, checkin->component[0].version);
   copy_text(server->wanted, sizeof server->wanted, checkin->update.version);
   memcpy(server->digest, checkin->component[0].digest, HF_SHA256_LEN);
+  copy_text(server->second, sizeof server->second,
+            checkin->component_count > 1 ? checkin->component[1].version : HF_LIT(""));
+  if (checkin->report.len > 0) {
+    memcpy(server->report, checkin->report.at, checkin->report.len);
+    server->report_len = checkin->report.len;
+    server->reports++;
+  }
+  if (checkin->nonces.len == sizeof server->nonce) {
+    memcpy(server->nonce, checkin->nonces.at, sizeof server->nonce);
+    server->nonces++;
+  }
   hear_events(server, checkin);
   server->attributes[0] = 0;
   for (uint8_t i = 0; i < checkin->attribute_count; i++) {
@@ -101,6 +112,16 @@ static int serve(void *ctx, const char *path, struct hf_bytes body, struct hf_bu
     hf_buf_put_text(reply, "<html>");
     return 200;
   }
+  uint8_t room[HF_SIG_MAX], digest[HF_SHA256_LEN];
+  struct hf_buf sig = hf_buf_init(room, sizeof room);
+  server->answer.timesig = (struct hf_timesig){.time = server->signed_time};
+  if (server->time_key != NULL && checkin.nonces.len > 0) {
+    hf_timesig_digest(digest, server->signed_time, checkin.nonces);
+    if (hf_key_sign_digest(&sig, server->time_key, digest) != HF_OK) {
+      return 500;
+    }
+    server->answer.timesig.sig = hf_buf_bytes(&sig);
+  }
   return hf_checkin_answer_encode(reply, &server->answer) == HF_OK ? 200 : 500;
 }
 
@@ -120,11 +141,11 @@ static enum hf_err health(void *ctx, bool reached)
   return HF_OK;
 }
 
-static void fill_slot(struct simdevice *device, uint8_t slot, struct hf_bytes file)
+static void fill_slot(struct simdevice *device, uint8_t image, uint8_t slot, struct hf_bytes file)
 {
   struct hf_slot_writer writer;
   uint8_t digest[HF_SHA256_LEN];
-  if (hf_slot_open(&writer, &device->layout.slot[0][slot], (uint32_t)file.len, 0) != HF_OK ||
+  if (hf_slot_open(&writer, &device->layout.slot[image][slot], (uint32_t)file.len, 0) != HF_OK ||
       hf_slot_put(&writer, file) != HF_OK || hf_slot_close(&writer, digest) != HF_OK) {
     fputs("simdevice: cannot fill a slot\n", stderr);
     exit(1);
@@ -160,7 +181,7 @@ void simdevice_init(struct simdevice *device, struct simrepo *repo, int first, u
                                             .build_time = SIMDEVICE_NOW - 86400,
                                             .health = health,
                                             .health_ctx = device};
-  fill_slot(device, 0, repo->images[first].file);
+  fill_slot(device, 0, 0, repo->images[first].file);
   if (hf_agent_provision(&device->layout, repo->director_root, repo->image_root, NULL) != HF_OK) {
     fputs("simdevice: cannot provision\n", stderr);
     exit(1);
@@ -169,6 +190,19 @@ void simdevice_init(struct simdevice *device, struct simrepo *repo, int first, u
   device->flash.ops = 0;
   simworld_set_time(0);
   simworld_set_uptime(0);
+}
+
+void simdevice_init_two(struct simdevice *device, struct simrepo *repo, int first, int radio, uint32_t align)
+{
+  simdevice_init(device, repo, first, align, 0xff);
+  uint32_t slots = SIMDEVICE_BOOT + SIMDEVICE_STORE + 2 * SIMDEVICE_SLOT;
+  device->layout.images = 2;
+  device->layout.slot[1][0] = simflash_area(&device->flash, slots, SIMDEVICE_SLOT);
+  device->layout.slot[1][1] = simflash_area(&device->flash, slots + SIMDEVICE_SLOT, SIMDEVICE_SLOT);
+  device->part = (struct hf_update_part){HF_LIT(SIMREPO_RADIO), HF_LIT(SIMREPO_RADIO_HARDWARE)};
+  device->config.setup.parts = &device->part;
+  fill_slot(device, 1, 0, repo->images[radio].file);
+  device->flash.ops = 0;
 }
 
 void simdevice_free(struct simdevice *device) { simflash_free(&device->flash); }
@@ -197,8 +231,12 @@ static void judge_boot(struct simdevice *device, enum hf_err had, const struct h
   if (had == HF_OK && before->image[0].slot[choice->slot[0]].status == HF_SLOT_TRYING) {
     note_broken(device, "an unconfirmed image ran twice");
   }
-  if (choice->trial && (before->image[0].slot[choice->slot[0]].status != HF_SLOT_STAGED ||
-                        after.image[0].slot[choice->slot[0]].status != HF_SLOT_TRYING)) {
+  if (device->layout.images > 1) { /* of a set, perhaps another image is on trial */
+    if (choice->trial && !hf_bootstate_on_trial(&after, choice->slot)) {
+      note_broken(device, "a trial without its record");
+    }
+  } else if (choice->trial && (before->image[0].slot[choice->slot[0]].status != HF_SLOT_STAGED ||
+                               after.image[0].slot[choice->slot[0]].status != HF_SLOT_TRYING)) {
     note_broken(device, "a trial without its record");
   }
   if (!choice->trial && !device->confirmed[image]) {

@@ -18,7 +18,7 @@
 #define SIMDEVICE_SLOT (12 * SIMDEVICE_SECTOR)
 #define SIMDEVICE_STORE (6 * SIMDEVICE_SECTOR)
 #define SIMDEVICE_BOOT (2 * SIMDEVICE_SECTOR)
-#define SIMDEVICE_FLASH (SIMDEVICE_BOOT + SIMDEVICE_STORE + 2 * SIMDEVICE_SLOT)
+#define SIMDEVICE_FLASH (SIMDEVICE_BOOT + SIMDEVICE_STORE + 4 * SIMDEVICE_SLOT)
 #define SIMDEVICE_EVENTS_KEPT 64
 
 /** What the server remembers of an event. */
@@ -41,6 +41,14 @@ struct simdevice_server {
   uint8_t percent;
   char version[HF_VERSION_TEXT_MAX + 1], wanted[HF_VERSION_TEXT_MAX + 1];
   uint8_t digest[HF_SHA256_LEN];
+  char second[HF_VERSION_TEXT_MAX + 1]; /**< version of the second component */
+  uint8_t report[HF_REPORT_MAX];        /**< the last signed version report */
+  size_t report_len;
+  uint32_t reports;
+  uint8_t nonce[HF_TIMESIG_NONCE_LEN]; /**< of the last check-in that asked for the time */
+  uint32_t nonces;
+  struct hf_key *time_key; /**< signs the answer's time; NULL: does not */
+  int64_t signed_time;
   struct simdevice_event event[SIMDEVICE_EVENTS_KEPT];
   uint32_t events; /**< distinct ones heard */
   char attributes[512];
@@ -53,6 +61,7 @@ struct simdevice {
   struct simdevice_server server;
   struct simrepo *repo;
   uint8_t work[SIMDEVICE_WORK];
+  struct hf_update_part part; /**< the second component */
   struct hf_agent_config config;
   struct hf_agent agent;
   struct hf_boot_choice choice;
@@ -66,6 +75,9 @@ struct simdevice {
 /** A device as it leaves the factory: image `first` in slot 0, trust provisioned. */
 void simdevice_init(struct simdevice *device, struct simrepo *repo, int first, uint32_t align, uint8_t erased);
 void simdevice_free(struct simdevice *device);
+
+/** The same with a second component, SIMREPO_RADIO on SIMREPO_RADIO_HARDWARE, that runs image `radio`. */
+void simdevice_init_two(struct simdevice *device, struct simrepo *repo, int first, int radio, uint32_t align);
 
 /** Power-on. False when it did not get as far as running an agent: power was cut again, or nothing boots. */
 bool simdevice_boot(struct simdevice *device, enum hf_reset reset);

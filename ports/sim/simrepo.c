@@ -89,6 +89,7 @@ void simrepo_init(struct simrepo *repo, int64_t now)
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     must(hf_key_new(keys[i], HF_KEY_P256), "new key");
   }
+  repo->now = now;
   repo->image_pub = public_of(repo->image);
   repo->image_keys = (struct hf_image_keys){.key = &repo->image_pub, .count = 1};
   repo->image_root = make_root(repo, 1, repo->online, repo->targets, now);
@@ -107,6 +108,11 @@ void simrepo_free(struct simrepo *repo)
   *repo = (struct simrepo){0};
 }
 
+static struct hf_bytes component_of(const struct simrepo_image *image)
+{
+  return hf_bytes_text(image->component != NULL ? image->component : SIMREPO_COMPONENT);
+}
+
 int simrepo_add(struct simrepo *repo, struct simrepo_image image)
 {
   struct simrepo_image *slot = &repo->images[repo->count];
@@ -114,7 +120,7 @@ int simrepo_add(struct simrepo *repo, struct simrepo_image image)
   struct hf_image_build build = {.has_counter = true,
                                  .counter = image.counter,
                                  .product = HF_LIT(SIMREPO_PRODUCT),
-                                 .component = HF_LIT(SIMREPO_COMPONENT),
+                                 .component = component_of(&image),
                                  .hardware_count = 1};
   build.hardware[0] = hf_bytes_text(image.hardware != NULL ? image.hardware : SIMREPO_HARDWARE);
   must(hf_version_parse(&build.version, hf_bytes_text(image.version), NULL), "version");
@@ -156,14 +162,14 @@ static struct hf_target_file target_file(const struct simrepo_image *image, stru
 static struct hf_bytes put_path(struct hf_buf *out, const struct simrepo_image *image)
 {
   size_t start = out->len;
-  hf_target_put_path(out, HF_LIT(SIMREPO_PRODUCT), &image->info.version, HF_LIT(SIMREPO_COMPONENT));
+  hf_target_put_path(out, HF_LIT(SIMREPO_PRODUCT), &image->info.version, component_of(image));
   return hf_bytes_init(out->at + start, out->len - start);
 }
 
 static struct hf_bytes image_value(struct hf_buf *out, const struct simrepo_image *image, struct hf_bytes path)
 {
   struct hf_target target = {.product = HF_LIT(SIMREPO_PRODUCT),
-                             .component = HF_LIT(SIMREPO_COMPONENT),
+                             .component = component_of(image),
                              .version = image->info.version,
                              .from = hf_bytes_text(image->from != NULL ? image->from : "*"),
                              .counter = told_counter(image),
@@ -171,6 +177,11 @@ static struct hf_bytes image_value(struct hf_buf *out, const struct simrepo_imag
                              .hardware_count = 1};
   target.hardware[0] = hf_bytes_text(image->hardware != NULL ? image->hardware : SIMREPO_HARDWARE);
   memcpy(target.image, image->info.digest, HF_SHA256_LEN);
+  if (image->requires != NULL) {
+    bool is_radio = image->component != NULL;
+    target.requires[target.requires_count++] = (struct hf_target_require){
+        hf_bytes_text(is_radio ? SIMREPO_COMPONENT : SIMREPO_RADIO), hf_bytes_text(image->requires)};
+  }
   struct hf_target_file file = target_file(image, path);
   size_t start = out->len;
   hf_target_put(out, &target, &file);
@@ -252,34 +263,63 @@ void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now)
   serve(world, "/director/", "root", 1, repo->director_root);
 }
 
+static struct hf_tufwrite_entry order_entry(struct hf_buf *text, const struct simrepo_image *wanted,
+                                            struct hf_bytes device, uint32_t place)
+{
+  struct hf_tufwrite_entry entry = {.path = put_path(text, wanted)};
+  const struct hf_target_order order = {
+      .component = component_of(wanted),
+      .device = device,
+      .hardware = hf_bytes_text(wanted->hardware != NULL ? wanted->hardware : SIMREPO_HARDWARE),
+      .counter = told_counter(wanted),
+      .order = place};
+  struct hf_target_file file = target_file(wanted, entry.path);
+  size_t start = text->len;
+  hf_target_order_put(text, &order, &file);
+  entry.value = hf_bytes_init(text->at + start, text->len - start);
+  return entry;
+}
+
+static void serve_order(struct simrepo *repo, struct simworld *world, const struct hf_tufwrite_director *director,
+                        int64_t now)
+{
+  uint8_t room[8192];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  repo->director_version++;
+  must(hf_tufwrite_put_director_timed(&body, repo->director_version, now + (int64_t)7 * DAY, director),
+       "director targets");
+  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director);
+  const struct online_files files = {"/director/", repo->director, repo->director_version, now + (int64_t)7 * DAY};
+  serve_online(repo, world, &files, targets);
+}
+
 void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now)
 {
-  uint8_t room[4096];
   uint8_t text_room[1024];
   struct hf_buf text = hf_buf_init(text_room, sizeof text_room);
   struct hf_bytes id = hf_bytes_text(device != NULL ? device : SIMREPO_DEVICE);
   struct hf_tufwrite_entry entry = {0};
   if (image != SIMREPO_NOTHING) {
-    const struct simrepo_image *wanted = &repo->images[image];
-    entry.path = put_path(&text, wanted);
-    const struct hf_target_order order = {
-        .component = HF_LIT(SIMREPO_COMPONENT),
-        .device = id,
-        .hardware = hf_bytes_text(wanted->hardware != NULL ? wanted->hardware : SIMREPO_HARDWARE),
-        .counter = told_counter(wanted)};
-    struct hf_target_file file = target_file(wanted, entry.path);
-    size_t start = text.len;
-    hf_target_order_put(&text, &order, &file);
-    entry.value = hf_bytes_init(text.at + start, text.len - start);
+    entry = order_entry(&text, &repo->images[image], id, 0);
   }
-  repo->director_version++;
-  struct hf_buf body = hf_buf_init(room, sizeof room);
-  must(hf_tufwrite_put_director(&body, repo->director_version, now + (int64_t)7 * DAY, id, &entry,
-                                image == SIMREPO_NOTHING ? 0 : 1),
-       "director targets");
-  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director);
-  const struct online_files files = {"/director/", repo->director, repo->director_version, now + (int64_t)7 * DAY};
-  serve_online(repo, world, &files, targets);
+  const struct hf_tufwrite_director director = {
+      .device = id, .entries = &entry, .count = image == SIMREPO_NOTHING ? 0 : 1};
+  serve_order(repo, world, &director, now);
+}
+
+void simrepo_order_set(struct simrepo *repo, struct simworld *world, const int *images, size_t count,
+                       const struct hf_pubkey *time)
+{
+  uint8_t text_room[4096];
+  struct hf_buf text = hf_buf_init(text_room, sizeof text_room);
+  struct hf_tufwrite_entry entries[4];
+  for (size_t i = 0; i < count; i++) {
+    entries[i] = order_entry(&text, &repo->images[images[i]], HF_LIT(SIMREPO_DEVICE), (uint32_t)i);
+  }
+  qsort(entries, count, sizeof entries[0], by_path);
+  const struct hf_tufwrite_director director = {
+      .device = HF_LIT(SIMREPO_DEVICE), .entries = entries, .count = count, .time = time};
+  serve_order(repo, world, &director, repo->now);
 }
 
 void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now)

@@ -14,6 +14,9 @@
 #define SIMREPO_PRODUCT "thermostat"
 #define SIMREPO_COMPONENT "main"
 #define SIMREPO_HARDWARE "thermo-a"
+/** The second component, on the same board. */
+#define SIMREPO_RADIO "radio"
+#define SIMREPO_RADIO_HARDWARE SIMREPO_HARDWARE
 #define SIMREPO_DEVICE "T-0001"
 /** No order: the director wants nothing. */
 #define SIMREPO_NOTHING (-1)
@@ -21,8 +24,10 @@
 /** An image and what the release says about it. */
 struct simrepo_image {
   const char *version;
-  const char *from;     /**< NULL: "*" */
-  const char *hardware; /**< NULL: SIMREPO_HARDWARE */
+  const char *from;      /**< NULL: "*" */
+  const char *hardware;  /**< NULL: SIMREPO_HARDWARE */
+  const char *component; /**< NULL: SIMREPO_COMPONENT */
+  const char *requires;  /**< range of the other component's versions; NULL: any */
   uint32_t counter;
   uint32_t payload_len;
   bool security;
@@ -40,6 +45,7 @@ struct simrepo {
   struct hf_image_keys image_keys;
   struct simrepo_image images[SIMREPO_IMAGES_MAX];
   int count;
+  int64_t now;           /**< of simrepo_init */
   uint32_t root_version; /**< of the image repository; keys of `online` change with it */
   uint32_t director_root_version;
   uint32_t image_version; /**< targets, snapshot and timestamp rise together */
@@ -60,6 +66,9 @@ int simrepo_add(struct simrepo *repo, struct simrepo_image image);
 void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now);
 /** Sign a director order for an image, or for nothing, and serve it. `device` NULL: SIMREPO_DEVICE. */
 void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now);
+/** The same for several images, installed in this order; `time`: the time key to name, or NULL. */
+void simrepo_order_set(struct simrepo *repo, struct simworld *world, const int *images, size_t count,
+                       const struct hf_pubkey *time);
 /** New online keys in a new root of the image repository; publish again afterwards. */
 void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now);
 /** A new director key in a new root of the director repository; order again afterwards. */
