@@ -6,8 +6,33 @@
 
 #include "hf/wire/image.h"
 #include "hf/wire/pubkey.h"
+#include "hf/wire/seal.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static enum hf_err no_secret(void *ctx, uint8_t secret[32], const uint8_t point[HF_P256_PUBLIC_LEN])
+{
+  (void)ctx;
+  memcpy(secret, point, 32);
+  return HF_OK;
+}
+
+/* The same bytes through a device's eyes that can open encrypted images. */
+static void open_sealed(const struct hf_image_source *source, const struct hf_image_keys *keys)
+{
+  struct hf_seal_key seal_key = {no_secret, NULL};
+  const struct hf_seal_box box = {&hf_seal_p256_ops, &seal_key};
+  struct hf_image_policy policy = {.counter_optional = true, .opened = true};
+  struct hf_seal_view view;
+  struct hf_image_info info;
+  struct hf_why why = {0};
+  enum hf_err err = hf_seal_view_init(&view, source, &box, &why);
+  if ((err == HF_OK) != (why.rule == HF_RULE_NONE)) {
+    abort();
+  }
+  struct hf_image_source plain = hf_seal_view_source(&view);
+  (void)(err == HF_OK && hf_image_verify(&info, &plain, keys, &policy, NULL) == HF_ALLOW);
+}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -37,5 +62,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
   if (hf_image_verify(&verified, &source, &keys, &policy, NULL) == HF_ALLOW && err != HF_OK) {
     abort();
   }
+  open_sealed(&source, &keys);
   return 0;
 }

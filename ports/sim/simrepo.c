@@ -122,6 +122,11 @@ int simrepo_add(struct simrepo *repo, struct simrepo_image image)
                                  .product = HF_LIT(SIMREPO_PRODUCT),
                                  .component = component_of(&image),
                                  .hardware_count = 1};
+  struct hf_pubkey device;
+  if (image.seal_for != NULL) {
+    device = public_of(image.seal_for);
+    build.encrypt_for = &device;
+  }
   build.hardware[0] = hf_bytes_text(image.hardware != NULL ? image.hardware : SIMREPO_HARDWARE);
   must(hf_version_parse(&build.version, hf_bytes_text(image.version), NULL), "version");
   size_t cap = image.payload_len + HF_IMAGE_OVERHEAD_MAX;

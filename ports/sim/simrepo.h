@@ -31,8 +31,9 @@ struct simrepo_image {
   uint32_t counter;
   uint32_t payload_len;
   bool security;
-  uint32_t told_counter; /**< what the metadata says instead of `counter`; 0: the truth */
-  bool unsigned_key;     /**< signed with a key the device does not know */
+  uint32_t told_counter;   /**< what the metadata says instead of `counter`; 0: the truth */
+  bool unsigned_key;       /**< signed with a key the device does not know */
+  struct hf_key *seal_for; /**< encrypted for this key; NULL: plain */
   /* filled by simrepo_add */
   struct hf_bytes file;
   struct hf_image_info info;
