@@ -74,6 +74,14 @@ static void print_overview(const json_t *overview)
   hf_field_print("server", 8,
                  json_is_true(json_object_get(overview, "sandboxed")) ? "every process is narrowed to what it needs"
                                                                       : "RUNS WITHOUT SANDBOX");
+  if (json_integer_value(json_object_get(overview, "alarms")) > 0) {
+    hf_field_print("alarms", 8, hf_say("%s OPEN: see `holdfast alarm list`", hf_member(overview, "alarms")));
+  }
+  if (json_integer_value(json_object_get(overview, "made")) > 0) {
+    hf_field_print(
+        "factory", 8,
+        hf_say("%s made, %s of them never seen", hf_member(overview, "made"), hf_member(overview, "never_seen")));
+  }
   print_rows(json_object_get(overview, "versions"), versions, COUNT(versions));
   print_rows(json_object_get(overview, "rollouts"), rollouts, COUNT(rollouts));
   print_freshness(json_object_get(overview, "metadata"));

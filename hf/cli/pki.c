@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <limits.h>
 #include <string.h>
+#include <time.h>
 
 #include <openssl/bio.h>
 #include <openssl/err.h>
@@ -13,6 +14,7 @@
 
 #include "hf/base/time.h"
 #include "hf/cli/term.h"
+#include "hf/wire/pubkey.h"
 
 /* ---- pieces of a certificate ---- */
 
@@ -144,6 +146,25 @@ enum hf_err hf_pki_put_factory_ca(struct hf_buf *pem, const struct hf_key *key, 
   return put_ca(pem, key, (const char *const[2]){organisation, name}, validity, true);
 }
 
+enum hf_err hf_pki_put_factory_ca_again(struct hf_buf *pem, const struct hf_key *key, struct hf_bytes before)
+{
+  char organisation[4 * 64 + 1];
+  char common[4 * 64 + 1];
+  X509 *old = parse_pem(before);
+  enum hf_err err = HF_E_INPUT;
+  if (old != NULL &&
+      X509_NAME_get_text_by_NID(X509_get_subject_name(old), NID_organizationName, organisation, sizeof organisation) >
+          0 &&
+      X509_NAME_get_text_by_NID(X509_get_subject_name(old), NID_commonName, common, sizeof common) > 0 &&
+      X509_check_private_key(old, hf_key_native(key)) == 1) {
+    struct hf_pki_validity validity = {(int64_t)time(NULL) - 86400, HF_PKI_NO_END};
+    err = hf_pki_put_factory_ca(pem, key, organisation, common, validity);
+  }
+  X509_free(old);
+  ERR_clear_error();
+  return err;
+}
+
 /* ---- server ---- */
 
 static bool is_address(const char *name)
@@ -208,6 +229,131 @@ enum hf_err hf_pki_put_server(struct hf_buf *pem, const struct hf_key *key, cons
   X509_free(leaf);
   X509_free(ca);
   ERR_clear_error();
+  return err;
+}
+
+/* ---- the CA of a factory station ---- */
+
+/* Permitted subtree: subjects that begin with this organisation, product and hardware (RFC 5280 section 4.2.1.10). */
+static bool constraints_put(X509 *ca, const char *organisation, const struct hf_pki_factory *factory)
+{
+  NAME_CONSTRAINTS *constraints = NAME_CONSTRAINTS_new();
+  GENERAL_SUBTREE *subtree = GENERAL_SUBTREE_new();
+  X509_NAME *name = X509_NAME_new();
+  bool done = false;
+  if (constraints != NULL && subtree != NULL && name != NULL && name_put(name, NID_organizationName, organisation) &&
+      name_put(name, NID_organizationalUnitName, factory->product) &&
+      name_put(name, NID_description, factory->hardware) &&
+      (constraints->permittedSubtrees = sk_GENERAL_SUBTREE_new_null()) != NULL) {
+    GENERAL_NAME_set0_value(subtree->base, GEN_DIRNAME, name);
+    name = NULL;
+    if (sk_GENERAL_SUBTREE_push(constraints->permittedSubtrees, subtree) > 0) {
+      subtree = NULL;
+      done = X509_add1_ext_i2d(ca, NID_name_constraints, constraints, 1, X509V3_ADD_APPEND) == 1;
+    }
+  }
+  X509_NAME_free(name);
+  GENERAL_SUBTREE_free(subtree);
+  NAME_CONSTRAINTS_free(constraints);
+  return done;
+}
+
+/* The certificate lasts as long as the devices; its key may sign only as long as the order (privateKeyUsagePeriod). */
+static bool period_put(X509 *ca, struct hf_pki_validity period)
+{
+  PKEY_USAGE_PERIOD *usage = PKEY_USAGE_PERIOD_new();
+  bool done = usage != NULL && (usage->notBefore = ASN1_GENERALIZEDTIME_set(NULL, (time_t)period.not_before)) != NULL &&
+              (usage->notAfter = ASN1_GENERALIZEDTIME_set(NULL, (time_t)period.not_after)) != NULL &&
+              X509_add1_ext_i2d(ca, NID_private_key_usage_period, usage, 0, X509V3_ADD_APPEND) == 1;
+  PKEY_USAGE_PERIOD_free(usage);
+  return done;
+}
+
+static bool station_fill(X509 *ca, X509 *above, EVP_PKEY *key, const char *order, const struct hf_pki_factory *factory)
+{
+  char organisation[4 * 64 + 1];
+  char common[64];
+  X509_NAME *subject = X509_get_subject_name(ca);
+  hf_format(common, sizeof common, "Factory station %s", order);
+  return X509_NAME_get_text_by_NID(X509_get_subject_name(above), NID_organizationName, organisation,
+                                   sizeof organisation) > 0 &&
+         name_put(subject, NID_organizationName, organisation) && name_put(subject, NID_commonName, common) &&
+         X509_set_issuer_name(ca, X509_get_subject_name(above)) == 1 && X509_set_pubkey(ca, key) == 1 &&
+         extension_put(ca, above, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+         extension_put(ca, above, NID_key_usage, "critical,keyCertSign") &&
+         extension_put(ca, above, NID_authority_key_identifier, "keyid:always") &&
+         extension_put(ca, above, NID_subject_key_identifier, "hash") && constraints_put(ca, organisation, factory);
+}
+
+static EVP_PKEY *native_public(const struct hf_pubkey *pub)
+{
+  uint8_t room[HF_SPKI_MAX];
+  struct hf_buf spki = hf_buf_init(room, sizeof room);
+  hf_pubkey_put_spki(&spki, pub);
+  const unsigned char *at = room;
+  return spki.failed ? NULL : d2i_PUBKEY(NULL, &at, (long)spki.len);
+}
+
+static enum hf_err put_der(struct hf_buf *out, X509 *certificate)
+{
+  unsigned char *der = NULL;
+  int len = i2d_X509(certificate, &der);
+  if (len <= 0) {
+    return HF_E_CRYPTO;
+  }
+  hf_buf_put(out, hf_bytes_init(der, (size_t)len));
+  OPENSSL_free(der);
+  return out->failed ? HF_E_SPACE : HF_OK;
+}
+
+enum hf_err hf_pki_put_station_ca(struct hf_buf *der, const struct hf_pubkey *station, const char *order,
+                                  const struct hf_pki_factory *factory, const struct hf_pki_issuer *issuer,
+                                  struct hf_pki_validity period)
+{
+  X509 *above = parse_pem(issuer->certificate);
+  X509 *ca = begin((struct hf_pki_validity){period.not_before - 86400, HF_PKI_NO_END});
+  EVP_PKEY *key = native_public(station);
+  enum hf_err err = HF_E_CRYPTO;
+  if (above != NULL && X509_get_pathlen(above) == 0) {
+    err = HF_E_STATE;
+  } else if (above != NULL && ca != NULL && key != NULL && station_fill(ca, above, key, order, factory) &&
+             period_put(ca, period) && sign(ca, issuer->key)) {
+    err = put_der(der, ca);
+  }
+  EVP_PKEY_free(key);
+  X509_free(ca);
+  X509_free(above);
+  ERR_clear_error();
+  return err;
+}
+
+enum hf_err hf_pki_public(struct hf_pubkey *pub, struct hf_bytes pem)
+{
+  X509 *certificate = parse_pem(pem);
+  unsigned char *spki = NULL;
+  int len = certificate == NULL ? 0 : i2d_PUBKEY(X509_get0_pubkey(certificate), &spki);
+  enum hf_err err = len > 0 ? hf_pubkey_parse_spki(pub, hf_bytes_init(spki, (size_t)len)) : HF_E_INPUT;
+  OPENSSL_free(spki);
+  X509_free(certificate);
+  ERR_clear_error();
+  return err;
+}
+
+enum hf_err hf_pki_pem_of(struct hf_buf *pem, struct hf_bytes der)
+{
+  const unsigned char *at = der.at;
+  X509 *certificate = d2i_X509(NULL, &at, (long)der.len);
+  enum hf_err err = certificate == NULL ? HF_E_INPUT : put_pem(pem, certificate);
+  X509_free(certificate);
+  ERR_clear_error();
+  return err;
+}
+
+enum hf_err hf_pki_der_of(struct hf_buf *der, struct hf_bytes pem)
+{
+  X509 *certificate = parse_pem(pem);
+  enum hf_err err = certificate == NULL ? HF_E_INPUT : put_der(der, certificate);
+  X509_free(certificate);
   return err;
 }
 
@@ -308,6 +454,18 @@ enum hf_err hf_pki_request_check(struct hf_pki_factory *factory, struct hf_bytes
     *what = subject_check(factory, parsed);
     err = *what == NULL ? HF_OK : HF_E_INPUT;
   }
+  X509_REQ_free(parsed);
+  ERR_clear_error();
+  return err;
+}
+
+enum hf_err hf_pki_request_key(struct hf_pubkey *pub, struct hf_bytes request)
+{
+  X509_REQ *parsed = request_parse(request);
+  unsigned char *spki = NULL;
+  int len = parsed == NULL ? 0 : i2d_PUBKEY(X509_REQ_get0_pubkey(parsed), &spki);
+  enum hf_err err = len > 0 ? hf_pubkey_parse_spki(pub, hf_bytes_init(spki, (size_t)len)) : HF_E_INPUT;
+  OPENSSL_free(spki);
   X509_REQ_free(parsed);
   ERR_clear_error();
   return err;

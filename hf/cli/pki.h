@@ -35,6 +35,8 @@ HF_MUST enum hf_err hf_pki_put_ca(struct hf_buf *pem, const struct hf_key *key, 
 /** The same for the factory CA, below which each factory order has a CA of its station: path length 1. */
 HF_MUST enum hf_err hf_pki_put_factory_ca(struct hf_buf *pem, const struct hf_key *key, const char *organisation,
                                           const char *name, struct hf_pki_validity validity);
+/** The same for a CA that was made before there were stations: same key, same names. HF_E_INPUT: not its key. */
+HF_MUST enum hf_err hf_pki_put_factory_ca_again(struct hf_buf *pem, const struct hf_key *key, struct hf_bytes before);
 /** Append a server certificate, PEM: SAN of `names` (DNS names and IP addresses), serverAuth. `names` ends with NULL.
  * HF_E_INPUT: a name is neither. */
 HF_MUST enum hf_err hf_pki_put_server(struct hf_buf *pem, const struct hf_key *key, const char *const *names,
@@ -59,6 +61,22 @@ HF_MUST enum hf_err hf_pki_request_check(struct hf_pki_factory *factory, struct 
 HF_MUST enum hf_err hf_pki_put_factory(struct hf_buf *pem, const struct hf_pki_factory *factory,
                                        struct hf_bytes request, const struct hf_pki_issuer *issuer,
                                        struct hf_pki_validity validity);
+/** Public key of a request that hf_pki_request_check took. */
+HF_MUST enum hf_err hf_pki_request_key(struct hf_pubkey *pub, struct hf_bytes request);
+/**
+ * Append the CA certificate of a factory station for one order, DER: path length 0, names held to the product and
+ * hardware (RFC 5280 section 4.2.1.10), its key to the period of the order (section 4.2.1.4 of RFC 2459).
+ * @param station  the station's public key
+ * @return HF_E_STATE: the factory CA was made before there were stations and allows no CA below it
+ */
+HF_MUST enum hf_err hf_pki_put_station_ca(struct hf_buf *der, const struct hf_pubkey *station, const char *order,
+                                          const struct hf_pki_factory *factory, const struct hf_pki_issuer *issuer,
+                                          struct hf_pki_validity period);
+/** Public key of a PEM certificate; HF_E_INPUT. */
+HF_MUST enum hf_err hf_pki_public(struct hf_pubkey *pub, struct hf_bytes pem);
+/** Append a certificate in the other form. HF_E_INPUT; HF_E_SPACE. */
+HF_MUST enum hf_err hf_pki_pem_of(struct hf_buf *pem, struct hf_bytes der);
+HF_MUST enum hf_err hf_pki_der_of(struct hf_buf *der, struct hf_bytes pem);
 /** End of validity of a PEM certificate; HF_E_INPUT when it is none. */
 HF_MUST enum hf_err hf_pki_not_after(int64_t *seconds, struct hf_bytes pem);
 

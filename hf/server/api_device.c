@@ -305,6 +305,7 @@ static void reply_device(struct hf_call *call)
   err = err == HF_OK ? put_components(call, n) : err;
   err = err == HF_OK ? put_attributes(call, n) : err;
   err = err == HF_OK ? put_rollouts(call, n) : err;
+  err = err == HF_OK ? hf_api_put_origin(call, hf_call_arg(call, HF_PARAM_PATH_device)) : err;
   if (err == HF_OK) {
     hf_buf_put_text(out, "}");
     return;

@@ -134,6 +134,7 @@ void hf_api_overview(struct hf_call *call)
   hf_buf_put_text(out, "{");
   hf_reply_put_int(out, "change", change);
   err = err == HF_OK ? put_states(call) : err;
+  err = err == HF_OK ? hf_api_put_factory(call) : err;
   if (err == HF_OK) {
     /* The 1 of HF_KEY_STORAGE_FILE stands in the text so that the partial index of the same words is used. */
     err = hf_stmt_run_int(hf_stmt_open(call->db, "SELECT count(*) FROM device WHERE key_storage = 1"), &plain);

@@ -62,6 +62,11 @@ struct hf_call {
 /** Put the rollouts that are not over as array elements, newest first: for the overview. */
 HF_MUST enum hf_err hf_api_put_rollouts(struct hf_call *call);
 
+/** Put members `factory` and `alarms` of one device. */
+HF_MUST enum hf_err hf_api_put_origin(struct hf_call *call, struct hf_bytes device);
+/** Put the counts of alarms and of what was made: for the overview. */
+HF_MUST enum hf_err hf_api_put_factory(struct hf_call *call);
+
 /* ---- parameters ---- */
 
 /** Does the path fit the template? Fills the call's path parameters. HF_E_NOT_FOUND: another route, or a parameter that

@@ -27,8 +27,9 @@ struct hf_setup {
   int devices_socket; /**< listening */
   int people_socket;  /**< listening */
   uint16_t people_port;
-  uint8_t login_key[32];  /**< hf/server/api.h */
-  uint8_t ticket_key[80]; /**< TLS session tickets: one key for all fronts, new at each start of keeper */
+  uint8_t login_key[32];       /**< hf/server/api.h */
+  struct hf_pubkey factory_ca; /**< public key of tls/factory-ca.crt */
+  uint8_t ticket_key[80];      /**< TLS session tickets: one key for all fronts, new at each start of keeper */
 };
 
 /** After the fork: wipe the secrets that `self` has no use for. A front that somebody took over must not find the key

@@ -30,6 +30,7 @@ struct hf_engine_config {
   bool read_only;         /**< the reader: no vault, no writes, hf_engine_api on GET only */
   struct hf_vault_link *vault;
   uint8_t login_key[32];  /**< random, made by keeper at start, the same in engine and reader (hf/server/api.h) */
+  struct hf_pubkey factory_ca; /**< of tls/factory-ca.crt; type HF_KEY_NONE: nothing of a factory is believed */
   bool sandboxed;         /**< are the processes narrowed? told by GET /health and GET /overview */
 };
 

@@ -317,6 +317,7 @@ static enum hf_err open_engine(struct loop *loop)
   }
   struct hf_engine_config config = {
       .server_dir = loop->child->setup->server_dir, .vault = loop->vault, .sandboxed = loop->child->setup->sandbox};
+  config.factory_ca = loop->child->setup->factory_ca;
   memcpy(config.login_key, loop->child->setup->login_key, sizeof config.login_key);
   enum hf_err err = loop->child->stopping ? HF_E_STATE : hf_engine_open(&loop->engine, &config, hf_child_now());
   hf_secret_wipe(config.login_key, sizeof config.login_key);

@@ -7,7 +7,9 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <openssl/pem.h>
 #include <openssl/ssl.h>
+#include <openssl/x509.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +22,7 @@
 #include "hf/fleet/workspace.h"
 #include "hf/server/keeper.h"
 #include "hf/server/landlock.h"
+#include "hf/wire/pubkey.h"
 
 /* Connections that wait to be accepted: a fleet that comes back after an outage. */
 #define BACKLOG 4096
@@ -192,6 +195,25 @@ static enum hf_err fill_setup(struct hf_setup *setup, const char *dir, const str
   return HF_OK;
 }
 
+/* Orders and batch records are signed below this CA. Read here: the engine has no business in tls/. */
+static void load_factory_ca(struct hf_setup *setup)
+{
+  char path[PATH_MAX + 32];
+  unsigned char *spki = NULL;
+  (void)snprintf(path, sizeof path, "%s/tls/factory-ca.crt", setup->server_dir);
+  FILE *file = fopen(path, "re");
+  X509 *cert = file == NULL ? NULL : PEM_read_X509(file, NULL, NULL, NULL);
+  int len = cert == NULL ? 0 : i2d_PUBKEY(X509_get0_pubkey(cert), &spki);
+  if (len <= 0 || hf_pubkey_parse_spki(&setup->factory_ca, hf_bytes_init(spki, (size_t)len)) != HF_OK) {
+    setup->factory_ca.type = HF_KEY_NONE; /* a front says what is wrong with the file */
+  }
+  OPENSSL_free(spki);
+  X509_free(cert);
+  if (file != NULL) {
+    (void)fclose(file);
+  }
+}
+
 static void put_url(char *out, size_t cap, const char *scheme, const struct hf_address *address)
 {
   bool six = strchr(address->host, ':') != NULL;
@@ -240,6 +262,7 @@ static int run(struct hf_setup *setup, const char *dir, const struct hf_serve_op
   if (err != HF_OK) {
     return 1;
   }
+  load_factory_ca(setup);
   raise_files();
   /* Reads OpenSSL's configuration once, here: the narrowed processes could not. */
   (void)OPENSSL_init_ssl(OPENSSL_INIT_LOAD_CONFIG, NULL);
