@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "hf/cli/founding.h"
+#include "hf/cli/pki.h"
 #include "hf/codec/json.h"
 #include "hf/codec/text.h"
 #include "hf/server/jsonschema.h"
@@ -49,6 +50,9 @@ static void engines_open(struct world *world)
   char server[80];
   (void)snprintf(server, sizeof server, "%s/server", world->dir);
   struct hf_engine_config config = {.server_dir = server, .vault = world->vault, .sandboxed = true};
+  char *ca = text_of(world->dir, "server/tls/factory-ca.crt");
+  assert_int_equal(hf_pki_public(&config.factory_ca, hf_bytes_text(ca)), HF_OK);
+  free(ca);
   memset(config.login_key, 0x5a, sizeof config.login_key);
   assert_int_equal(hf_engine_open(&world->engine, &config, world->now), HF_OK);
   config.read_only = true;

@@ -9,10 +9,13 @@
 
 #include <cmocka.h>
 
+#include "factoryrig.h"
 #include "hf/base/time.h"
 #include "hf/codec/text.h"
 #include "hf/server/auth.h"
 #include "tests/api/apiworld.h"
+
+#define ZEROS "0000000000000000000000000000000000000000000000000000000000000000"
 
 static struct world world;
 
@@ -573,6 +576,67 @@ static void key_sets_are_published_by_their_owners_only(void **state)
   assert_audited("keyset.publish", "thermostat");
 }
 
+/* An upload that lies in the spool, then its import: status. */
+static void import_file(const char *path, const char *late, int status, const char *what)
+{
+  struct hf_blob file;
+  char name[80];
+  char spool[160];
+  char body[160];
+  uint8_t hex_room[65] = {0};
+  struct hf_buf hex = hf_buf_init(hex_room, 64);
+  struct ask put = {.method = HF_PUT, .path = name, .upload = "up"};
+  assert_int_equal(hf_disk_get(&file, path, 1 << 20), HF_OK);
+  hf_sha256(put.upload_sha256, hf_blob_bytes(&file));
+  put.upload_len = file.len;
+  hf_hex_put(&hex, hf_bytes_init(put.upload_sha256, 32));
+  (void)snprintf(name, sizeof name, "/uploads/%s", (const char *)hex_room);
+  (void)snprintf(spool, sizeof spool, "%s/server/spool/up", world.dir);
+  assert_int_equal(hf_disk_put(spool, hf_blob_bytes(&file), 0600), HF_OK);
+  hf_blob_free(&file);
+  world_expect(&world, &put, 201, NULL);
+  (void)snprintf(body, sizeof body, "{\"sha256\":\"%s\",\"late\":%s}", (const char *)hex_room, late);
+  world_expect(&world, POST("/factory/imports", .body = body), status, what);
+}
+
+static void what_a_factory_made_is_imported_once_and_compared(void **state)
+{
+  (void)state;
+  struct factoryrig rig;
+  factoryrig_open(&rig, world.dir, world.now);
+  factoryrig_make(&rig, 3);
+  world_expect(&world, POST("/factory/imports", .body = "{\"sha256\":\"" ZEROS "\"}"), 404, "no such upload");
+  import_file(rig.order_path, "false", 201, rig.id);
+  factoryrig_copy(&rig, "open.hfb");
+  import_file(rig.copy, "false", 422, "not closed");
+  factoryrig_close(&rig);
+  import_file(rig.record, "false", 201, "\"passed\": 3");
+  import_file(rig.record, "false", 201, "\"passed\": 3"); /* the same again changes nothing */
+  assert_audited("factory.import", rig.id);
+  char path[128];
+  (void)snprintf(path, sizeof path, "/factory/devices?order=%s&unseen=true&q=F-", rig.id);
+  world_expect(&world, GET(path), 200, "\"total\": 3");
+  world_expect(&world, GET("/factory/orders?product=thermostat"), 200, rig.id);
+  world_expect(&world, GET("/overview"), 200, "\"never_seen\": 3");
+  world_expect(&world, GET("/factory/orders/hfo-0"), 404, "no factory order");
+  (void)snprintf(path, sizeof path, "/factory/orders/%s", rig.id);
+  world_expect(&world, GET(path), 200, "Line 3");
+  factoryrig_forge(&rig); /* a second, different record that the station signed */
+  import_file(rig.copy, "true", 409, "another batch record");
+  json_t *alarms = world_json(&world, GET("/alarms?open=true"), 200);
+  assert_string_equal(text(item(alarms, 0), "kind"), "second-record");
+  (void)snprintf(path, sizeof path, "/alarms/%lld/close", (long long)number(item(alarms, 0), "number"));
+  json_decref(alarms);
+  world_expect(&world, POST(path, .body = "{\"reason\":\"the station was set back by its owner\"}"), 200, "set back");
+  world_expect(&world, POST(path, .body = "{\"reason\":\"again\"}"), 404, "no open alarm");
+  world_expect(&world, GET("/alarms?open=true"), 200, "\"total\": 0");
+  (void)snprintf(path, sizeof path, "/factory/orders/%s/revoke", rig.id);
+  world_expect(&world, POST(path, .body = "{\"reason\":\"stolen\"}"), 200, "stolen");
+  world_expect(&world, POST(path, .body = "{\"reason\":\"stolen\"}"), 409, "revoked already");
+  world_expect(&world, POST("/factory/orders/hfo-0/revoke", .body = "{\"reason\":\"x\"}"), 404, NULL);
+  factoryrig_free(&rig);
+}
+
 static void the_overview_counts_what_the_lists_show(void **state)
 {
   (void)state;
@@ -657,6 +721,7 @@ int main(void)
       cmocka_unit_test(rollouts_that_make_no_sense_are_refused),
       cmocka_unit_test(settings_change_member_by_member),
       cmocka_unit_test(changes_are_told_by_kind),
+      cmocka_unit_test(what_a_factory_made_is_imported_once_and_compared),
       cmocka_unit_test(key_sets_are_published_by_their_owners_only),
       cmocka_unit_test(the_overview_counts_what_the_lists_show),
       cmocka_unit_test(unchanged_replies_cost_no_line),
