@@ -42,6 +42,8 @@ export const overview = {
       figure('Silent', data.states.silent, '#/devices?state=silent', 'missed their check-ins'),
       figure('Went wrong', data.states.reverted + data.states.failed + data.states.refused, '#/devices?state=reverted', 'reverted, failed or refused'),
       figure('Blocked', data.blocked, '#/devices?blocked=true', 'refused at the door')),
+    data.alarms > 0 && h('div', { class: 'note bad' }, h('div', null, h('a', { href: '#/factory' }, plural(data.alarms, 'open alarm')), ': clones, duplicates, or devices that nobody made')),
+    data.made > 0 && h('p', { class: 'quiet' }, h('a', { href: '#/factory?unseen=true' }, `${number(data.never_seen)} of ${plural(data.made, 'device')}`), ' made at a factory were never seen'),
     h('div', { class: 'grid' }, versions(data), states(data)),
     h('div', { class: 'card' }, h('h2', null, 'Rollouts'),
       data.rollouts.length === 0

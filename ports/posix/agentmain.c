@@ -15,6 +15,7 @@
 #include "ports/posix/devicestatus.h"
 #include "ports/posix/provision.h"
 #include "ports/posix/requests.h"
+#include "ports/posix/stationclient.h"
 #include "ports/posix/supervisor.h"
 
 #define PROGRAM "holdfast-agent"
@@ -52,6 +53,8 @@ static const struct command commands[] = {
      "  --csr FILE             write the certification request for the factory certificate\n"
      "  --factory-cert FILE    install the factory certificate\n"
      "  --token-file FILE      install a one-time enrolment token\n"
+     "  --station SOCKET       let a factory station say who it is and what goes on it (holdfast factory run);\n"
+     "                         run again after a failure, it goes on\n"
      "  --slot-size N          same as --slot N\n"
      "\n"
      "Every setting of device.conf is an option too (`_` written as `-`); sizes take K and M:\n",
@@ -121,7 +124,8 @@ static int open_folder(const char *path, struct hf_trouble *trouble)
 struct provision_args {
   struct hf_deviceconf conf;
   struct hf_provision_files files;
-  bool settings; /* some setting was given */
+  const char *station; /* socket of a factory station, or NULL */
+  bool settings;       /* some setting was given */
 };
 
 static const char **file_option(struct hf_provision_files *files, const char *name)
@@ -146,7 +150,7 @@ static const char **file_option(struct hf_provision_files *files, const char *na
 static enum hf_err set_option(struct provision_args *args, const char *option, const char *value,
                               struct hf_trouble *trouble)
 {
-  const char **file = file_option(&args->files, option);
+  const char **file = strcmp(option, "station") == 0 ? &args->station : file_option(&args->files, option);
   if (file != NULL) {
     *file = value;
     return HF_OK;
@@ -176,7 +180,10 @@ static enum hf_err provision(const char *path, const struct provision_args *args
     return HF_E_IO;
   }
   enum hf_err err;
-  if (faccessat(folder, HF_DEVICECONF_NAME, F_OK, 0) != 0) {
+  if (args->station != NULL) {
+    struct hf_deviceconf conf = args->conf;
+    err = hf_stationclient_run(folder, &conf, args->station, trouble);
+  } else if (faccessat(folder, HF_DEVICECONF_NAME, F_OK, 0) != 0) {
     err = hf_provision_new(folder, &args->conf, &args->files, trouble);
   } else if (args->settings) {
     hf_trouble_put(trouble, path, "edit device.conf, or make the new device in another folder",

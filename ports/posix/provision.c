@@ -56,21 +56,23 @@ static enum hf_err put(int folder, const char *name, struct hf_bytes bytes, mode
 
 /* ---- what may also be given later ---- */
 
+static enum hf_err put_pem(int folder, const char *name, struct hf_bytes pem, struct hf_trouble *trouble)
+{
+  STACK_OF(X509) *chain = hf_identity_parse_pem(pem);
+  if (chain == NULL) {
+    hf_trouble_put(trouble, name, "name a file of PEM certificates", "this file does not hold certificates");
+    return HF_E_INPUT;
+  }
+  sk_X509_pop_free(chain, X509_free);
+  return put(folder, name, pem, 0644, trouble);
+}
+
 static enum hf_err put_certs(int folder, const char *name, const char *path, struct hf_trouble *trouble)
 {
   uint8_t pem[HF_IDENTITY_PEM_MAX];
   struct hf_buf buf = hf_buf_init(pem, sizeof pem);
   enum hf_err err = read_file(&buf, path, trouble);
-  if (err != HF_OK) {
-    return err;
-  }
-  STACK_OF(X509) *chain = hf_identity_parse_pem(hf_buf_bytes(&buf));
-  if (chain == NULL) {
-    hf_trouble_put(trouble, path, "name a file of PEM certificates", "this file does not hold certificates");
-    return HF_E_INPUT;
-  }
-  sk_X509_pop_free(chain, X509_free);
-  return put(folder, name, hf_buf_bytes(&buf), 0644, trouble);
+  return err == HF_OK ? put_pem(folder, name, hf_buf_bytes(&buf), trouble) : err;
 }
 
 static enum hf_err put_image_keys(int folder, const struct hf_provision_files *files, struct hf_trouble *trouble)
@@ -110,13 +112,13 @@ static enum hf_err put_token(int folder, const char *path, struct hf_trouble *tr
 }
 
 /* The certificate has to fit: it is put in place, tried, and taken away again when it does not. */
-static enum hf_err put_factory_cert(int folder, const char *path, struct hf_trouble *trouble)
+enum hf_err hf_provision_put_factory(int folder, struct hf_bytes pem, struct hf_trouble *trouble)
 {
   struct hf_deviceconf conf;
   struct hf_identity identity;
   enum hf_err err = hf_deviceconf_get(&conf, folder, trouble);
   if (err == HF_OK) {
-    err = put_certs(folder, "factory.crt", path, trouble);
+    err = put_pem(folder, "factory.crt", pem, trouble);
   }
   if (err != HF_OK) {
     return err;
@@ -130,6 +132,14 @@ static enum hf_err put_factory_cert(int folder, const char *path, struct hf_trou
     hf_trouble_put(trouble, "factory.crt", "remove it", "a certificate that does not fit was left behind");
   }
   return err;
+}
+
+static enum hf_err put_factory_cert(int folder, const char *path, struct hf_trouble *trouble)
+{
+  uint8_t pem[HF_IDENTITY_PEM_MAX];
+  struct hf_buf buf = hf_buf_init(pem, sizeof pem);
+  enum hf_err err = read_file(&buf, path, trouble);
+  return err == HF_OK ? hf_provision_put_factory(folder, hf_buf_bytes(&buf), trouble) : err;
 }
 
 static enum hf_err write_request(int folder, const char *path, struct hf_trouble *trouble)
@@ -362,4 +372,30 @@ enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *conf, const
   }
   struct hf_provision_files rest = {.csr = files->csr, .factory_cert = files->factory_cert, .token = files->token};
   return hf_provision_put(folder, &rest, trouble);
+}
+
+enum hf_err hf_provision_first(struct hf_buf *version, uint8_t digest[HF_SHA256_LEN], int folder,
+                               const struct hf_deviceconf *conf, struct hf_trouble *trouble)
+{
+  const struct hf_flashfile_place place = {.folder = folder, .name = "flash.bin"};
+  const struct hf_flashfile_geometry geometry = hf_deviceconf_geometry(conf);
+  struct hf_flashfile flash;
+  struct hf_layout layout;
+  struct hf_bootstate state;
+  enum hf_err err = hf_flashfile_open(&flash, &place, &geometry, HF_FLASHFILE_OWN, trouble);
+  if (err != HF_OK) {
+    return err;
+  }
+  hf_flashfile_layout(&layout, &flash, &geometry);
+  err = hf_bootstate_get(&state, &layout.boot);
+  hf_flashfile_close(&flash);
+  if (err != HF_OK) {
+    hf_trouble_put(trouble, "flash.bin", "make the device again in an empty folder",
+                   "the boot record cannot be read back (%s)", hf_err_name(err));
+    return err;
+  }
+  const struct hf_bootslot *slot = &state.image[0].slot[state.image[0].active];
+  hf_version_put(version, &slot->version);
+  memcpy(digest, slot->digest, HF_SHA256_LEN);
+  return HF_OK;
 }

@@ -33,4 +33,11 @@ HF_MUST enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *con
  */
 HF_MUST enum hf_err hf_provision_put(int folder, const struct hf_provision_files *files, struct hf_trouble *trouble);
 
+/** Put the factory certificate, and the station's CA behind it, on a device that exists: it must be for its key and id.
+ * @param pem  borrows */
+HF_MUST enum hf_err hf_provision_put_factory(int folder, struct hf_bytes pem, struct hf_trouble *trouble);
+/** Version (appended) and digest of the software that the device was made with, read back from its flash file. */
+HF_MUST enum hf_err hf_provision_first(struct hf_buf *version, uint8_t digest[HF_SHA256_LEN], int folder,
+                                       const struct hf_deviceconf *conf, struct hf_trouble *trouble);
+
 #endif

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0
+import { h, ask, bar, table } from '/dom.js';
+import * as api from '/api.js';
+import { ago, at, number, plural, short } from '/words.js';
+
+const state = (order) => (order.closed ? ['bad', 'revoked'] : order.imported ? ['good', 'record checked'] : ['wait', 'waiting for its record']);
+
+function alarms(data, ctx) {
+  return h('div', { class: 'card' }, h('h2', null, 'Alarms'), data.alarms.items.length === 0
+    ? h('p', { class: 'quiet' }, 'None is open: every device that came is one that was made, and no two are alike.')
+    : data.alarms.items.map((alarm) => h('div', { class: 'wave' },
+      h('div', { class: 'top' }, h('span', { class: 'state bad' }, alarm.kind), h('a', { href: `#/devices/${encodeURIComponent(alarm.device)}` }, alarm.device),
+        h('span', { class: 'n' }, alarm.count > 1 && `${number(alarm.count)} times, `, ago(alarm.last))),
+      h('p', { class: 'small' }, alarm.words, ': ', alarm.detail),
+      h('button', { class: 'plain', data: { key: `close${alarm.number}` }, onclick: async () => {
+        const said = await ask(`Close the alarm about ${alarm.device}`, 'The reason goes into the audit log.', 'Close', [{ name: 'reason', label: 'What was it?', required: true }]);
+        if (said) ctx.change(() => api.post(`/alarms/${alarm.number}/close`, said), 'The alarm is closed.');
+      } }, 'Close with a reason'))));
+}
+
+function orders(data) {
+  return data.orders.items.map((order) => h('div', { class: 'card' },
+    h('div', { class: 'head' }, h('h2', null, order.product, ' ', h('span', { class: 'mono' }, order.serials)),
+      h('span', { class: `state ${state(order)[0]}` }, state(order)[1])),
+    bar([{ n: order.enrolled, tone: 'good', name: 'enrolled' }, { n: Math.max(0, order.passed - order.enrolled), tone: 'wait', name: 'made, never seen' },
+      { n: order.failed, tone: 'bad', name: 'failed' }], order.quota, true),
+    h('p', null, `${plural(order.issued, 'device')} made of ${number(order.quota)}: ${number(order.passed)} passed, ${number(order.failed)} failed, ${number(order.enrolled)} enrolled`),
+    h('p', { class: 'small quiet' }, `Order ${order.id}, ${order.hardware}`, order.station && `, station ${order.station}`, ', key ', short(order.station_key),
+      ', valid until ', at(order.not_after), order.reason && `, revoked: ${order.reason}`),
+    h('p', { class: 'small' }, h('a', { href: `#/factory${api.query({ order: order.id })}` }, 'Its devices'))));
+}
+
+function made(data, query) {
+  return h('div', { class: 'card flush' }, table('Made', [
+    { name: 'Device', cell: (item) => item.enrolled ? h('a', { href: `#/devices/${encodeURIComponent(item.id)}` }, item.id) : item.id },
+    { name: 'Test', cell: (item) => h('span', { class: `state ${{ pass: 'good', fail: 'bad' }[item.result] ?? 'mute'}` }, item.result) },
+    { name: 'Reason', class: 'wide', cell: (item) => item.reason ?? '' }, { name: 'Key in', cell: (item) => item.key_storage },
+    { name: 'Debug', cell: (item) => item.debug }, { name: 'Read-out', cell: (item) => item.readout },
+    { name: 'Software', cell: (item) => item.version ?? '' }, { name: 'Tester', class: 'wide', cell: (item) => item.tester ?? '' },
+    { name: 'Made', class: 'keep', cell: (item) => at(item.made) },
+    { name: 'Seen', class: 'keep', cell: (item) => (item.enrolled ? ago(item.enrolled) : 'never') },
+  ], data.devices.items, query.unseen ? 'Every device that was made has come.' : 'No batch record was imported yet.'));
+}
+
+export const factory = {
+  title: () => 'Factory',
+  load: async (args, query, signal) => {
+    const [list, open, devices] = await Promise.all([api.get('/factory/orders?limit=100', signal), api.get('/alarms?open=true&limit=100', signal),
+      api.get(`/factory/devices${api.query({ limit: 100, ...query })}`, signal)]);
+    return { orders: list, alarms: open, devices };
+  },
+  view: (data, ctx) => [
+    h('div', { class: 'head' }, h('h1', null, 'Factory'), h('span', { class: 'quiet' }, plural(data.orders.total, 'order'))),
+    alarms(data, ctx), data.orders.items.length === 0
+      ? h('p', { class: 'quiet' }, 'A manufacturer makes devices by a signed order: ', h('span', { class: 'mono' }, 'holdfast factory order create')) : orders(data),
+    h('div', { class: 'head' }, h('h2', null, ctx.query.order ? `Devices of ${ctx.query.order}` : 'Devices'),
+      h('a', { href: `#/factory${api.query({ order: ctx.query.order, unseen: ctx.query.unseen ? undefined : 'true' })}` }, ctx.query.unseen ? 'Show all' : 'Only those never seen')),
+    made(data, ctx.query),
+  ],
+};
