@@ -129,6 +129,42 @@ class Line(unittest.TestCase):
         clone.stop()
         self.assertIn("1 OPEN", world.cli("status").stdout)
 
+    def test_a_station_that_was_set_back_or_tampered_with_does_not_work(self):
+        world = self.world
+        station = Station(world).start()
+        self.addCleanup(station.stop)
+        journal = station.dir / f"{station.id}.hfb"
+        self.assertEqual(provision(world, station, 1).returncode, 0)
+        backup = journal.read_bytes()
+        self.assertEqual(provision(world, station, 2).returncode, 0)
+        station.stop()
+        whole = journal.read_bytes()
+
+        def opens():
+            return subprocess.run([str(HOLDFAST), "factory", "run", "--station", str(station.dir), "--order",
+                                   str(station.order)], input='{"op":"status"}\n', capture_output=True, text=True,
+                                  timeout=60)
+
+        journal.write_bytes(backup)
+        self.assertIn("restored from a backup", opens().stderr)
+        for at in range(len(backup), len(whole), 97):  # one bit anywhere: the record is refused, never believed
+            journal.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1:])
+            done = world.cli("factory", "verify", journal, check=False)
+            self.assertEqual(done.returncode, 1)
+            self.assertNotIn("is not closed", done.stderr, at)
+        journal.write_bytes(whole + b"\x59\x02\x00\xaa")  # half an entry: the power went
+        done = opens()
+        self.assertIn('"issued":2', done.stdout)
+        self.assertTrue(journal.read_bytes().startswith(whole))
+        image = world.dir / "lamp.files/first.img"
+        good = image.read_bytes()
+        image.write_bytes(good[:-1] + b"x")
+        self.assertIn("not the one that the order names", opens().stderr)
+        image.write_bytes(good)
+        order = station.order.read_bytes()
+        station.order.write_bytes(order[:-1] + bytes([order[-1] ^ 1]))
+        self.assertIn("not by the key", opens().stderr)
+
     def clone(self, station, victim):
         """A second station folder with the stolen key, which forgets what the first one made."""
         stolen = self.world.dir / "stolen"
