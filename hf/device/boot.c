@@ -245,6 +245,7 @@ static bool fall_back(struct decision *decision, const uint8_t active[HF_IMAGES_
   }
   /* The broken one is given up only now that there is something else to run. */
   state->image[broken].slot[active[broken]].status = HF_SLOT_BAD;
+  rule = rule != HF_RULE_NONE ? rule : HF_RULE_BOOT_NOTHING;
   hf_bootstate_fail(state, broken, active[broken], rule, decision->config->reset);
   decision->changed = true;
   for (uint8_t i = 0; i < state->images; i++) {

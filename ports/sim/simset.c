@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0
+ * A device of several images in memory.
+ */
+#include "ports/sim/simset.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "hf/device/slot.h"
+#include "ports/sim/simworld.h"
+
+enum { PAYLOAD = 90 };
+
+static void must(enum hf_err err, const char *what)
+{
+  if (err != HF_OK) {
+    fprintf(stderr, "simset: %s: error %d\n", what, (int)err);
+    exit(1);
+  }
+}
+
+static enum hf_err sign_digest(void *ctx, struct hf_buf *sig, const uint8_t digest[HF_SHA256_LEN])
+{
+  return hf_key_sign_digest(sig, ctx, digest);
+}
+
+void simset_init(struct simset *set)
+{
+  *set = (struct simset){0};
+  must(hf_key_new(&set->key, HF_KEY_P256), "new key");
+  must(hf_key_new(&set->stranger, HF_KEY_P256), "new key");
+  must(hf_key_public(&set->pub, set->key), "public key");
+  set->keys = (struct hf_image_keys){.key = &set->pub, .count = 1};
+}
+
+void simset_free(struct simset *set)
+{
+  hf_key_free(set->key);
+  hf_key_free(set->stranger);
+  *set = (struct simset){0};
+}
+
+int simset_add(struct simset *set, struct simset_file file)
+{
+  struct simset_file *kept = &set->file[set->count];
+  *kept = file;
+  struct hf_key *key = file.stranger ? set->stranger : set->key;
+  struct hf_image_signer signer = {.sign = sign_digest, .ctx = key};
+  must(hf_key_public(&signer.pub, key), "public key");
+  struct hf_image_build build = {.has_counter = true, .counter = file.counter};
+  must(hf_version_parse(&build.version, hf_bytes_text(file.version), NULL), "version");
+  if (file.needs != NULL) {
+    build.dependency_count = 1;
+    build.dependency[0].image = file.needs_image;
+    must(hf_version_parse(&build.dependency[0].version, hf_bytes_text(file.needs), NULL), "version");
+  }
+  uint8_t payload[PAYLOAD];
+  memset(payload, 0x30 + set->count, sizeof payload);
+  static uint8_t room[PAYLOAD + HF_IMAGE_OVERHEAD_MAX];
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  must(hf_image_sign(&out, &build, hf_bytes_init(payload, sizeof payload), &signer), "sign");
+  must(out.len <= sizeof kept->at ? HF_OK : HF_E_SPACE, "room");
+  memcpy(kept->at, room, out.len);
+  kept->len = out.len;
+  struct hf_bytes view = hf_bytes_init(kept->at, kept->len);
+  struct hf_image_source source = hf_image_source_init(&view);
+  must(hf_image_parse(&kept->info, &source, NULL), "parse");
+  return set->count++;
+}
+
+void simset_device_init(struct simset_device *device, const struct simset *set, uint8_t images, uint32_t align,
+                        uint8_t erased)
+{
+  *device = (struct simset_device){.set = set};
+  simworld_set_uptime(0);
+  simflash_init(&device->flash, SIMSET_FLASH, SIMSET_SECTOR, align, erased);
+  device->layout.boot = simflash_area(&device->flash, 0, SIMSET_BOOT);
+  device->layout.images = images;
+  for (uint32_t i = 0; i < images; i++) {
+    for (uint32_t slot = 0; slot < HF_SLOTS; slot++) {
+      uint32_t at = SIMSET_BOOT + (i * HF_SLOTS + slot) * SIMSET_SLOT;
+      device->layout.slot[i][slot] = simflash_area(&device->flash, at, SIMSET_SLOT);
+    }
+  }
+}
+
+void simset_device_free(struct simset_device *device) { simflash_free(&device->flash); }
+
+bool simset_fill(struct simset_device *device, uint8_t image, uint8_t slot, int file)
+{
+  struct hf_slot_writer writer;
+  uint8_t digest[HF_SHA256_LEN];
+  const struct simset_file *from = &device->set->file[file];
+  return hf_slot_open(&writer, &device->layout.slot[image][slot], (uint32_t)from->len, 0) == HF_OK &&
+         hf_slot_put(&writer, hf_bytes_init(from->at, from->len)) == HF_OK && hf_slot_close(&writer, digest) == HF_OK;
+}
+
+int simset_file_in(const struct simset_device *device, uint8_t image, uint8_t slot)
+{
+  const uint8_t *at = device->flash.at + device->layout.slot[image][slot].start;
+  for (int i = 0; i < device->set->count; i++) {
+    if (memcmp(at, device->set->file[i].at, device->set->file[i].len) == 0) {
+      return i;
+    }
+  }
+  return -1;
+}
+
+enum hf_err simset_boot(struct simset_device *device, enum hf_reset reset)
+{
+  const struct hf_boot_config config = {.layout = &device->layout, .keys = &device->set->keys, .reset = reset};
+  return hf_boot_choose(&device->choice, &config);
+}
