@@ -13,7 +13,8 @@ struct decision {
   struct hf_boot_choice *choice;
   const struct hf_boot_config *config;
   struct hf_bootstate state;
-  bool changed; /* `state` differs from flash */
+  bool changed;   /* `state` differs from flash */
+  uint8_t broken; /* the image because of which a confirmed set does not run */
 };
 
 /* The verdict is looked at twice, through a volatile, so that one skipped instruction is not an approval. */
@@ -140,14 +141,13 @@ static void set_change(struct hf_bootstate *state, const uint8_t slot[HF_IMAGES_
   }
 }
 
-/* What is active. An image whose active slot was never filled is one that was never installed: the set does without it;
- * never without image 0. */
+/* What is active. An image that never had a confirmed slot was never installed: the set does without it; never without
+ * image 0. */
 static void set_active(uint8_t slot[HF_IMAGES_MAX], const struct hf_bootstate *state)
 {
   for (uint8_t i = 0; i < HF_IMAGES_MAX; i++) {
-    uint8_t active = state->image[i].active;
-    bool absent = i >= state->images || (i > 0 && state->image[i].slot[active].status == HF_SLOT_EMPTY);
-    slot[i] = absent ? HF_SLOTS : active;
+    bool absent = i >= state->images || (i > 0 && hf_bootstate_absent(&state->image[i]));
+    slot[i] = absent ? HF_SLOTS : state->image[i].active;
   }
 }
 
@@ -192,7 +192,11 @@ static bool try_staged(struct decision *decision)
   }
   set_active(slot, &decision->state);
   for (uint8_t i = 0; i < HF_IMAGES_MAX; i++) {
-    slot[i] = staged[i] < HF_SLOTS ? staged[i] : slot[i];
+    if (staged[i] < HF_SLOTS) {
+      slot[i] = staged[i];
+    } else if (slot[i] < HF_SLOTS && decision->state.image[i].slot[slot[i]].status != HF_SLOT_CONFIRMED) {
+      return false;
+    }
   }
   enum hf_verdict verdict = set_verify(decision, slot);
   if (!allowed(verdict)) {
@@ -219,12 +223,15 @@ static bool run_confirmed(struct decision *decision, const uint8_t slot[HF_IMAGE
 {
   for (uint8_t i = 0; i < decision->state.images; i++) {
     if (slot[i] < HF_SLOTS && decision->state.image[i].slot[slot[i]].status != HF_SLOT_CONFIRMED) {
+      decision->broken = i;
       return false;
     }
   }
   enum hf_verdict verdict = set_verify(decision, slot);
   if (allowed(verdict)) {
     take(decision, slot, verdict);
+  } else {
+    decision->broken = decision->choice->why_image;
   }
   return allowed(verdict);
 }
@@ -234,7 +241,7 @@ static bool run_confirmed(struct decision *decision, const uint8_t slot[HF_IMAGE
 static bool fall_back(struct decision *decision, const uint8_t active[HF_IMAGES_MAX])
 {
   struct hf_bootstate *state = &decision->state;
-  uint8_t broken = decision->choice->why_image;
+  uint8_t broken = decision->broken;
   uint16_t rule = decision->choice->why.rule;
   uint8_t slot[HF_IMAGES_MAX] = {HF_SLOTS, HF_SLOTS, HF_SLOTS, HF_SLOTS};
   for (uint8_t i = 0; i < state->images; i++) {
@@ -243,8 +250,10 @@ static bool fall_back(struct decision *decision, const uint8_t active[HF_IMAGES_
   if (memcmp(slot, active, sizeof slot) == 0 || !run_confirmed(decision, slot)) {
     return false;
   }
-  /* The broken one is given up only now that there is something else to run. */
-  state->image[broken].slot[active[broken]].status = HF_SLOT_BAD;
+  /* The broken one is given up only now that there is something else to run, and that does not share it. */
+  if (slot[broken] != active[broken]) {
+    state->image[broken].slot[active[broken]].status = HF_SLOT_BAD;
+  }
   rule = rule != HF_RULE_NONE ? rule : HF_RULE_BOOT_NOTHING;
   hf_bootstate_fail(state, broken, active[broken], rule, decision->config->reset);
   decision->changed = true;

@@ -56,6 +56,20 @@ static enum hf_err records_target(void *ctx, struct hf_area *area, uint8_t image
   return HF_OK;
 }
 
+/* Does the record name the set that runs? Not so during a trial, and not after a fall back that could not be written
+ * down: then the other slots are not free (tests/model/boot.pml, MUTANT_STAGE_BLINDLY). */
+static bool runs_active(const struct hf_boot_records *records, const struct hf_bootstate *state)
+{
+  for (uint8_t i = 0; i < state->images; i++) {
+    uint8_t slot = records->running[i];
+    if (slot < HF_SLOTS ? state->image[i].active != slot : !hf_bootstate_absent(&state->image[i])) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* What is staged is taken back whole: the rest of a set must not be tried alone (MUTANT_HALF_RELEASE). */
 static enum hf_err records_release(void *ctx, uint8_t mask)
 {
   const struct hf_boot_records *records = ctx;
@@ -63,13 +77,21 @@ static enum hf_err records_release(void *ctx, uint8_t mask)
   bool changed = false;
   enum hf_err err = state_get(&state, records->layout);
   for (uint8_t i = 0; err == HF_OK && i < state.images; i++) {
+    changed = changed || ((mask >> i & 1) != 0 && state.image[i].slot[target_of(records, i)].status != HF_SLOT_EMPTY);
+  }
+  if (err != HF_OK || !changed) {
+    return err;
+  }
+  if (!runs_active(records, &state)) {
+    return HF_E_STATE;
+  }
+  for (uint8_t i = 0; i < state.images; i++) {
     struct hf_bootslot *slot = &state.image[i].slot[target_of(records, i)];
-    if ((mask >> i & 1) != 0 && slot->status != HF_SLOT_EMPTY) {
+    if ((mask >> i & 1) != 0 || slot->status == HF_SLOT_STAGED) {
       *slot = (struct hf_bootslot){.status = HF_SLOT_EMPTY};
-      changed = true;
     }
   }
-  return err == HF_OK && changed ? hf_bootstate_put(&state, &records->layout->boot) : err;
+  return hf_bootstate_put(&state, &records->layout->boot);
 }
 
 static enum hf_err records_stage(void *ctx, const struct hf_bootslot *staged, uint8_t mask)
@@ -83,7 +105,7 @@ static enum hf_err records_stage(void *ctx, const struct hf_bootslot *staged, ui
   if (mask == 0 || mask >> state.images != 0) {
     return HF_E_INPUT;
   }
-  if (hf_bootstate_on_trial(&state, records->running)) {
+  if (!runs_active(records, &state)) {
     return HF_E_STATE;
   }
   for (uint8_t i = 0; i < state.images; i++) {

@@ -50,9 +50,10 @@ struct hf_boot_ops {
   enum hf_err (*target)(void *ctx, struct hf_area *area, uint8_t image);
 
   /** The targets of these images are about to change, or what is staged there is taken back: from here on nothing is
-   * promised about them. Writes nothing when nothing was.
+   * promised about them. Writes nothing when nothing was. What is staged is taken back whole: no part of a set stays
+   * staged alone.
    * @param mask  of images
-   * @return HF_OK; HF_E_IO */
+   * @return HF_OK; HF_E_STATE: a trial runs, or what runs is not what the boot loader has on record; HF_E_IO */
   enum hf_err (*release)(void *ctx, uint8_t mask);
 
   /** Try these images, all of them or none, at the next boot. The caller has verified each.

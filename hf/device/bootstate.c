@@ -213,13 +213,19 @@ void hf_bootstate_fail(struct hf_bootstate *state, uint8_t image, uint8_t slot, 
   state->failed_reset = (uint8_t)reset;
 }
 
+bool hf_bootstate_absent(const struct hf_bootimage *image)
+{
+  return image->slot[image->active].status == HF_SLOT_EMPTY &&
+         image->slot[1 - image->active].status != HF_SLOT_CONFIRMED;
+}
+
 /* One image of the set that runs: confirmed from now on. False when its records say that something else runs. */
 static bool image_confirm(struct hf_bootimage *image, uint8_t slot, bool *trial)
 {
   uint8_t active = image->active;
   image->previous = active;
   if (slot >= HF_SLOTS) {
-    return image->slot[active].status == HF_SLOT_EMPTY && image->slot[1 - active].status != HF_SLOT_TRYING;
+    return hf_bootstate_absent(image) && image->slot[1 - active].status != HF_SLOT_TRYING;
   }
   struct hf_bootslot *running = &image->slot[slot];
   if (running->status == HF_SLOT_TRYING) {

@@ -86,6 +86,9 @@ void hf_bootstate_fail(struct hf_bootstate *state, uint8_t image, uint8_t slot, 
 HF_MUST enum hf_err hf_bootstate_confirm(struct hf_bootstate *state, const struct hf_area *area,
                                          const uint8_t slot[HF_IMAGES_MAX]);
 
+/** Was this image never installed? Nothing in its active slot, and nothing confirmed in the other one. */
+bool hf_bootstate_absent(const struct hf_bootimage *image);
+
 /** Is one of these running slots on trial?
  * @param slot  borrows, as above */
 bool hf_bootstate_on_trial(const struct hf_bootstate *state, const uint8_t slot[HF_IMAGES_MAX]);

@@ -489,6 +489,47 @@ static void falls_back_when_the_active_set_is_not_confirmed(void **state)
   expect_failure(HF_RULE_BOOT_NOTHING, 0);
 }
 
+/* Found by the model: image 1 broke, the record of the fall back could not be written, and the application of the set
+ * before began to fill what the record still calls active. Image 0 is shared by both sets and must not be blamed. */
+static void does_not_blame_the_image_that_both_sets_share(void **state)
+{
+  (void)state;
+  stage(-1, B1);
+  boot();
+  confirm();
+  spoil(1, 1);
+  device.flash.fail_at = device.flash.ops + 1;
+  device.flash.fail_count = 1000;
+  boot();
+  expect_run(0, 0, false);
+  device.flash.fail_at = 0;
+  struct hf_bootstate records = get();
+  records.image[1].slot[1] = (struct hf_bootslot){0};
+  put(&records);
+  for (int i = 0; i < 3; i++) {
+    boot();
+    expect_run(0, 0, false);
+    assert_int_equal(status(0, 0), HF_SLOT_CONFIRMED);
+  }
+}
+
+/* Found by the model, too: what is active but not confirmed is no partner for a trial; what is staged waits. */
+static void tries_nothing_beside_an_image_that_is_not_confirmed(void **state)
+{
+  (void)state;
+  stage(-1, B1);
+  boot();
+  confirm();
+  stage(A3, -1);
+  struct hf_bootstate records = get();
+  records.image[1].slot[1].status = HF_SLOT_BAD;
+  put(&records);
+  boot();
+  expect_run(0, 0, false);
+  boot();
+  expect_run(1, 0, true);
+}
+
 static void refuses_a_layout_that_cannot_hold_its_records(void **state)
 {
   (void)state;
@@ -550,6 +591,8 @@ int main(void)
       TEST(leaves_out_a_new_image_that_does_not_fit),
       TEST(ends_two_trials_of_one_image_that_no_program_of_ours_writes),
       TEST(falls_back_when_the_active_set_is_not_confirmed),
+      TEST(does_not_blame_the_image_that_both_sets_share),
+      TEST(tries_nothing_beside_an_image_that_is_not_confirmed),
       TEST(refuses_a_layout_that_cannot_hold_its_records),
       TEST(boots_four_images),
   };
