@@ -31,6 +31,7 @@
 struct module {
   char path[HF_KEYURI_PATH_MAX + 1];
   CK_FUNCTION_LIST *call;
+  pid_t owner; /* a child of fork starts the module anew (PKCS#11 2.40, section 5.2 of the usage guide) */
 };
 
 struct p11 {
@@ -70,10 +71,16 @@ static enum hf_err explain(struct hf_why *why, CK_RV rv)
 
 /* ---- modules ---- */
 
+static enum hf_err module_start(CK_FUNCTION_LIST *call)
+{
+  CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
+  CK_RV rv = call->C_Initialize(&args);
+  return rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? HF_OK : HF_E_IO;
+}
+
 static enum hf_err module_load(CK_FUNCTION_LIST **call, const char *path)
 {
   CK_RV (*list)(CK_FUNCTION_LIST **) = NULL;
-  CK_C_INITIALIZE_ARGS args = {.flags = CKF_OS_LOCKING_OK};
   void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   void *symbol = library == NULL ? NULL : dlsym(library, "C_GetFunctionList");
   if (symbol == NULL) {
@@ -83,8 +90,7 @@ static enum hf_err module_load(CK_FUNCTION_LIST **call, const char *path)
   if (list(call) != CKR_OK || *call == NULL) {
     return HF_E_IO;
   }
-  CK_RV rv = (*call)->C_Initialize(&args);
-  return rv == CKR_OK || rv == CKR_CRYPTOKI_ALREADY_INITIALIZED ? HF_OK : HF_E_IO;
+  return module_start(*call);
 }
 
 static enum hf_err module_get(CK_FUNCTION_LIST **call, const struct hf_keyuri *uri, struct hf_why *why)
@@ -99,13 +105,16 @@ static enum hf_err module_get(CK_FUNCTION_LIST **call, const struct hf_keyuri *u
   for (size_t i = 0; i < count; i++) {
     if (strcmp(modules[i].path, path) == 0) {
       *call = modules[i].call;
-      return HF_OK;
+      bool ours = modules[i].owner == getpid();
+      modules[i].owner = getpid();
+      return ours || module_start(*call) == HF_OK ? HF_OK : refuse(why, HF_RULE_KEY_MODULE, HF_E_IO);
     }
   }
   if (count == MODULES_MAX || strlen(path) > HF_KEYURI_PATH_MAX || module_load(call, path) != HF_OK) {
     return refuse(why, HF_RULE_KEY_MODULE, HF_E_IO);
   }
   memcpy(modules[count].path, path, strlen(path) + 1);
+  modules[count].owner = getpid();
   modules[count++].call = *call;
   return HF_OK;
 }

@@ -50,6 +50,9 @@ static const struct command commands[] = {
      "  --director-root FILE   root.json of the director repository\n"
      "  --image-key FILE       PEM public key that images are signed with; may be given up to 8 times\n"
      "  --image FILE           the first software, a signed image\n"
+     "  --key PLACE            where the keys live: file (default), tpm2, tpm2:handle=0x81NNNNNN for a key that is in "
+     "the\n"
+     "                         TPM, or pkcs11:token=LABEL?pin-source=file:/PATH; new keys are made in the same place\n"
      "  --csr FILE             write the certification request for the factory certificate\n"
      "  --factory-cert FILE    install the factory certificate\n"
      "  --token-file FILE      install a one-time enrolment token\n"
@@ -133,8 +136,13 @@ static const char **file_option(struct hf_provision_files *files, const char *na
   const struct {
     const char *name;
     const char **file;
-  } options[] = {{"server-ca", &files->server_ca}, {"root", &files->root}, {"director-root", &files->director_root},
-                 {"image", &files->image},         {"csr", &files->csr},   {"factory-cert", &files->factory_cert},
+  } options[] = {{"server-ca", &files->server_ca},
+                 {"root", &files->root},
+                 {"director-root", &files->director_root},
+                 {"image", &files->image},
+                 {"csr", &files->csr},
+                 {"factory-cert", &files->factory_cert},
+                 {"key", &files->key},
                  {"token-file", &files->token}};
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
     if (strcmp(name, options[i].name) == 0) {

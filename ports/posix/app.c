@@ -196,6 +196,7 @@ static void enrol(struct hf_app *app)
   }
   if (err == HF_OK) {
     app->renew = false;
+    app->config.storage = (enum hf_key_storage)hf_identity_home(&app->identity);
     app->enrol_pause_s = ENROL_PAUSE_FIRST_S;
     app->step_at_ms = renewal ? app->step_at_ms : 0;
     hf_app_log(app, "new certificate, %s", words[by]);
@@ -382,7 +383,7 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
                                          .reset = (enum hf_reset)reset,
                                          .slot = {(uint8_t)slot},
                                          .build_time = app->spec->build_time,
-                                         .storage = HF_KEY_STORAGE_FILE,
+                                         .storage = (enum hf_key_storage)hf_identity_home(&app->identity),
                                          .health = app->spec->health != NULL ? health : NULL,
                                          .health_ctx = app,
                                          .sign = sign_report,

@@ -24,6 +24,7 @@ struct status {
   uint32_t lost;
   int64_t begins, ends; /* operational certificate; 0: none */
   bool factory;
+  enum hf_key_home home;
   bool running;
 };
 
@@ -97,6 +98,7 @@ static enum hf_err read_status(struct status *status, int folder, struct hf_trou
     status->begins = hf_identity_begins(identity.device_pair.cert);
     status->ends = hf_identity_ends(identity.device_pair.cert);
     status->factory = identity.factory.cert != NULL;
+    status->home = hf_identity_home(&identity);
     hf_identity_close(&identity);
   }
   return err;
@@ -197,11 +199,18 @@ static void put_update(struct hf_buf *out, const struct status *status)
   hf_buf_put_text(out, "}");
 }
 
+static const char *home_of(const struct status *status)
+{
+  static const char *const homes[] = {
+      [HF_KEY_IN_FILE] = "file", [HF_KEY_IN_TPM] = "tpm", [HF_KEY_IN_PKCS11] = "pkcs11"};
+  return homes[status->home == 0 ? HF_KEY_IN_FILE : status->home];
+}
+
 static void put_identity(struct hf_buf *out, const struct status *status)
 {
   hf_json_put_name(out, "identity");
   hf_buf_put_text(out, "{");
-  put_text(out, "storage", "file");
+  put_text(out, "storage", home_of(status));
   put_bool(out, "factory", status->factory);
   put_bool(out, "enrolled", status->ends != 0);
   put_int(out, "begins", status->begins);

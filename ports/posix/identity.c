@@ -5,6 +5,7 @@
 #include <openssl/pem.h>
 #include <string.h>
 
+#include "hf/crypto/keyuri.h"
 #include "ports/posix/diskfile.h"
 
 #define FACTORY_KEY "factory.key"
@@ -12,6 +13,7 @@
 #define DEVICE_KEY "device.key"
 #define DEVICE_CRT "device.crt"
 #define NEXT_KEY "next.key"
+#define OLD_KEY "old.key"
 #define SERVER_CA "server-ca.crt"
 
 static enum hf_err put_key(int folder, const char *name, const struct hf_key *key)
@@ -26,22 +28,75 @@ static enum hf_err put_key(int folder, const char *name, const struct hf_key *ke
   return err;
 }
 
-static enum hf_err get_key(struct hf_key **key, int folder, const char *name)
+static enum hf_err get_key_why(struct hf_key **key, int folder, const char *name, struct hf_why *why)
 {
-  uint8_t pem[HF_KEY_PEM_MAX];
-  struct hf_buf buf = hf_buf_init(pem, sizeof pem);
+  uint8_t text[HF_KEY_PEM_MAX];
+  struct hf_buf buf = hf_buf_init(text, sizeof text);
   *key = NULL;
   enum hf_err err = hf_diskfile_get(&buf, folder, name);
   if (err == HF_OK) {
-    err = hf_key_parse(key, hf_buf_bytes(&buf), (struct hf_bytes){NULL, 0});
+    err = hf_key_open(key, hf_buf_bytes(&buf), (struct hf_bytes){NULL, 0}, why);
   }
-  hf_secret_wipe(pem, sizeof pem);
+  hf_secret_wipe(text, sizeof text);
   return err;
 }
 
-static enum hf_err make_key(struct hf_key **key, int folder, const char *name)
+static enum hf_err get_key(struct hf_key **key, int folder, const char *name)
 {
-  enum hf_err err = hf_key_new(key, HF_KEY_P256);
+  return get_key_why(key, folder, name, NULL);
+}
+
+static void complain(struct hf_trouble *trouble, const char *file, const char *todo, const char *what, enum hf_err err,
+                     const struct hf_why *why)
+{
+  if (why->rule != HF_RULE_NONE) {
+    const struct hf_rule_words *words = hf_rule_words(why->rule);
+    hf_trouble_put(trouble, file, words->todo, "%s", words->what);
+  } else {
+    hf_trouble_put(trouble, file, todo, "%s (%s)", what, hf_err_name(err));
+  }
+}
+
+/* ---- where keys are made ---- */
+
+/* A key pair in a token is named on disk before it exists, so that a power cut leaves no key that nobody knows of. */
+static enum hf_err make_in_token(struct hf_key **key, int folder, const char *name, struct hf_keyuri *uri,
+                                 struct hf_why *why)
+{
+  uint8_t text[HF_KEYURI_MAX];
+  struct hf_buf line = hf_buf_init(text, sizeof text);
+  hf_keyuri_put(&line, uri, true);
+  hf_buf_put_text(&line, "\n");
+  enum hf_err err = line.failed ? HF_E_SPACE : hf_diskfile_put(folder, name, hf_buf_bytes(&line), 0600);
+  if (err == HF_OK) {
+    err = hf_key_create(key, hf_buf_bytes(&line), (struct hf_bytes){NULL, 0}, why);
+  }
+  hf_secret_wipe(text, sizeof text);
+  return err;
+}
+
+/* Of the same token as `like`, with a name of its own. */
+static enum hf_err make_beside(struct hf_key **key, int folder, const char *name, struct hf_bytes like,
+                               struct hf_why *why)
+{
+  static const char label[] = "holdfast device key";
+  struct hf_keyuri uri;
+  enum hf_err err = hf_keyuri_parse(&uri, like, why);
+  if (err == HF_OK) {
+    memset(uri.object, 0, sizeof uri.object);
+    memcpy(uri.object, label, sizeof label);
+    memset(uri.id, 0, sizeof uri.id);
+    uri.id_len = 16;
+    err = hf_random(uri.id, uri.id_len);
+  }
+  err = err == HF_OK ? make_in_token(key, folder, name, &uri, why) : err;
+  hf_secret_wipe(&uri, sizeof uri);
+  return err;
+}
+
+static enum hf_err make_and_put(struct hf_key **key, int folder, const char *name, bool tpm, struct hf_why *why)
+{
+  enum hf_err err = tpm ? hf_key_create_tpm(key, why) : hf_key_new(key, HF_KEY_P256);
   if (err == HF_OK) {
     err = put_key(folder, name, *key);
     if (err != HF_OK) {
@@ -52,19 +107,96 @@ static enum hf_err make_key(struct hf_key **key, int folder, const char *name)
   return err;
 }
 
-enum hf_err hf_identity_new(int folder, struct hf_trouble *trouble)
+static bool begins(struct hf_bytes text, const char *with)
+{
+  size_t len = strlen(with);
+  return text.len >= len && memcmp(text.at, with, len) == 0;
+}
+
+/* A new key, in the place where the factory key is. */
+static enum hf_err make_key(struct hf_key **key, int folder, const char *name)
+{
+  uint8_t text[HF_KEY_PEM_MAX];
+  struct hf_buf like = hf_buf_init(text, sizeof text);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  enum hf_err err = hf_diskfile_get(&like, folder, FACTORY_KEY);
+  if (err == HF_OK && hf_keyuri_check(hf_buf_bytes(&like))) {
+    err = make_beside(key, folder, name, hf_buf_bytes(&like), &why);
+  } else if (err == HF_OK) {
+    bool tpm = begins(hf_buf_bytes(&like), "tpm2:") || begins(hf_buf_bytes(&like), "-----BEGIN TSS2");
+    err = make_and_put(key, folder, name, tpm, &why);
+  }
+  hf_secret_wipe(text, sizeof text);
+  return err;
+}
+
+/* Remove the key pair that a file names from its token; nothing to do for files and for keys wrapped by a TPM. HF_OK
+ * when it is not in the token afterwards. */
+static enum hf_err destroy_named(int folder, const char *name)
+{
+  uint8_t text[HF_KEY_PEM_MAX];
+  struct hf_buf buf = hf_buf_init(text, sizeof text);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  enum hf_err err = hf_diskfile_get(&buf, folder, name);
+  if (err == HF_OK && hf_keyuri_check(hf_buf_bytes(&buf))) {
+    err = hf_key_destroy(hf_buf_bytes(&buf), (struct hf_bytes){NULL, 0}, &why);
+  }
+  hf_secret_wipe(text, sizeof text);
+  return err == HF_E_NOT_FOUND && why.rule != HF_RULE_KEY_TOKEN ? HF_OK : err;
+}
+
+static enum hf_err make_factory(struct hf_key **key, int folder, const char *home, struct hf_why *why)
+{
+  struct hf_bytes text = hf_bytes_text(home);
+  struct hf_keyuri uri = {.slot = HF_KEYURI_NO_SLOT};
+  if (strcmp(home, "file") == 0 || strcmp(home, "tpm2") == 0) {
+    return make_and_put(key, folder, FACTORY_KEY, home[0] == 't', why);
+  }
+  if (!hf_key_is_reference(text)) {
+    return HF_E_INPUT;
+  }
+  enum hf_err err = hf_keyuri_check(text) ? hf_keyuri_parse(&uri, text, why) : HF_OK;
+  if (err != HF_OK) {
+    return err;
+  }
+  if (hf_keyuri_check(text) && uri.object[0] == '\0' && uri.id_len == 0) { /* only the token is named */
+    hf_secret_wipe(&uri, sizeof uri);
+    return make_beside(key, folder, FACTORY_KEY, text, why);
+  }
+  err = hf_key_open(key, text, (struct hf_bytes){NULL, 0}, why);
+  if (err == HF_OK) { /* made before, by the manufacturer */
+    err = hf_diskfile_put(folder, FACTORY_KEY, text, 0600);
+  } else if (why->rule == HF_RULE_KEY_OBJECT) {
+    *why = (struct hf_why){.rule = HF_RULE_NONE};
+    err = make_in_token(key, folder, FACTORY_KEY, &uri, why);
+  }
+  hf_secret_wipe(&uri, sizeof uri);
+  return err;
+}
+
+enum hf_err hf_identity_new(int folder, const char *home, struct hf_trouble *trouble)
 {
   struct hf_key *key = NULL;
-  enum hf_err err = get_key(&key, folder, FACTORY_KEY);
-  if (err == HF_E_NOT_FOUND) {
-    err = make_key(&key, folder, FACTORY_KEY);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  enum hf_err err = get_key_why(&key, folder, FACTORY_KEY, &why);
+  if (err == HF_E_NOT_FOUND && why.rule != HF_RULE_KEY_TOKEN) {
+    why.rule = HF_RULE_NONE;
+    err = make_factory(&key, folder, home, &why);
   }
   hf_key_free(key);
   if (err != HF_OK) {
-    hf_trouble_put(trouble, FACTORY_KEY, "check the folder's permissions, or remove a damaged key to make a new device",
-                   "cannot make or read the device's key (%s)", hf_err_name(err));
+    complain(trouble, FACTORY_KEY,
+             err == HF_E_INPUT ? "file, tpm2, tpm2:handle=0x81NNNNNN or pkcs11:..."
+                               : "check the folder's permissions, or remove a damaged key to make a new device",
+             "cannot make or read the device's key", err, &why);
   }
   return err;
+}
+
+enum hf_key_home hf_identity_home(const struct hf_identity *identity)
+{
+  const struct hf_key *key = identity->device_pair.cert != NULL ? identity->device_pair.key : identity->factory.key;
+  return key == NULL ? HF_KEY_IN_FILE : hf_key_home(key);
 }
 
 enum hf_err hf_identity_factory_key(struct hf_key **key, int folder) { return get_key(key, folder, FACTORY_KEY); }
@@ -219,9 +351,10 @@ enum hf_err hf_identity_put_csr(struct hf_buf *out, const struct hf_key *key, co
 
 /* ---- the whole ---- */
 
-static enum hf_err load(struct hf_identity_pair *pair, int folder, const char *key, const char *cert)
+static enum hf_err load(struct hf_identity_pair *pair, int folder, const char *key, const char *cert,
+                        struct hf_why *why)
 {
-  enum hf_err err = get_key(&pair->key, folder, key);
+  enum hf_err err = get_key_why(&pair->key, folder, key, why);
   if (err != HF_OK && err != HF_E_NOT_FOUND) {
     return err;
   }
@@ -263,7 +396,8 @@ static bool sound(const struct hf_identity *identity, const struct hf_identity_p
 static enum hf_err load_basis(struct hf_identity *identity, struct hf_trouble *trouble)
 {
   const char *file = FACTORY_KEY;
-  enum hf_err err = load(&identity->factory, identity->folder, FACTORY_KEY, FACTORY_CRT);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  enum hf_err err = load(&identity->factory, identity->folder, FACTORY_KEY, FACTORY_CRT, &why);
   if (err == HF_OK && identity->factory.key == NULL) {
     err = HF_E_NOT_FOUND;
   }
@@ -277,8 +411,8 @@ static enum hf_err load_basis(struct hf_identity *identity, struct hf_trouble *t
     err = get_chain(&identity->server_ca, identity->folder, SERVER_CA);
   }
   if (err != HF_OK) {
-    hf_trouble_put(trouble, file, "restore the file, or provision the device again",
-                   "cannot load the device's identity (%s)", hf_err_name(err));
+    complain(trouble, file, "restore the file, or provision the device again", "cannot load the device's identity", err,
+             &why);
   }
   return err;
 }
@@ -289,6 +423,45 @@ static void free_pair(struct hf_identity_pair *pair)
   X509_free(pair->cert);
   X509_free(pair->issuer);
   *pair = (struct hf_identity_pair){NULL, NULL, NULL};
+}
+
+static bool same_file(int folder, const char *one, const char *two)
+{
+  uint8_t rooms[2][HF_KEY_PEM_MAX];
+  struct hf_buf a = hf_buf_init(rooms[0], sizeof rooms[0]);
+  struct hf_buf b = hf_buf_init(rooms[1], sizeof rooms[1]);
+  bool same = hf_diskfile_get(&a, folder, one) == HF_OK && hf_diskfile_get(&b, folder, two) == HF_OK &&
+              hf_bytes_equal(hf_buf_bytes(&a), hf_buf_bytes(&b));
+  hf_secret_wipe(rooms, sizeof rooms);
+  return same;
+}
+
+/* old.key names the token's key pair that a renewal replaces. It goes once the new pair is in place, or is forgotten
+ * when the renewal did not happen; when the token refuses now, the next start tries again. */
+static void forget_old(const struct hf_identity *identity)
+{
+  int folder = identity->folder;
+  bool in_place = identity->device_pair.cert != NULL;
+  if (identity->look || !hf_diskfile_exists(folder, OLD_KEY)) {
+    return;
+  }
+  bool undone = same_file(folder, OLD_KEY, DEVICE_KEY);
+  if (undone || (in_place && destroy_named(folder, OLD_KEY) == HF_OK)) {
+    (void)(hf_diskfile_remove(folder, OLD_KEY) == HF_OK); /* or at the next start */
+  }
+}
+
+/* Before device.crt is replaced: what device.key names will have to go. */
+static enum hf_err note_old(int folder)
+{
+  uint8_t text[HF_KEY_PEM_MAX];
+  struct hf_buf buf = hf_buf_init(text, sizeof text);
+  enum hf_err err = hf_diskfile_get(&buf, folder, DEVICE_KEY);
+  if (err == HF_OK && hf_keyuri_check(hf_buf_bytes(&buf))) {
+    err = hf_diskfile_put(folder, OLD_KEY, hf_buf_bytes(&buf), 0600);
+  }
+  hf_secret_wipe(text, sizeof text);
+  return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
 static enum hf_err load_all(struct hf_identity *identity, const char *device, struct hf_trouble *trouble)
@@ -304,7 +477,7 @@ static enum hf_err load_all(struct hf_identity *identity, const char *device, st
     return err;
   }
   struct hf_identity_pair *pair = &identity->device_pair;
-  err = load(pair, identity->folder, DEVICE_KEY, DEVICE_CRT);
+  err = load(pair, identity->folder, DEVICE_KEY, DEVICE_CRT, NULL);
   if (err == HF_OK) {
     err = settle(identity);
   }
@@ -313,6 +486,7 @@ static enum hf_err load_all(struct hf_identity *identity, const char *device, st
     free_pair(pair);
     identity->lost = true;
   }
+  forget_old(identity);
   return HF_OK;
 }
 
@@ -341,9 +515,16 @@ void hf_identity_close(struct hf_identity *identity)
 
 enum hf_err hf_identity_next(struct hf_key **key, int folder)
 {
-  enum hf_err err = get_key(key, folder, NEXT_KEY);
-  /* A next key that cannot be read back is worth nothing: no certificate names it yet. */
-  return err == HF_E_NOT_FOUND || err == HF_E_INPUT ? make_key(key, folder, NEXT_KEY) : err;
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  enum hf_err err = get_key_why(key, folder, NEXT_KEY, &why);
+  if (err != HF_E_INPUT && (err != HF_E_NOT_FOUND || why.rule == HF_RULE_KEY_TOKEN)) {
+    return err;
+  }
+  /* A next key that cannot be used is worth nothing: no certificate names it yet. */
+  if (err == HF_E_INPUT || why.rule != HF_RULE_NONE) {
+    (void)(destroy_named(folder, NEXT_KEY) == HF_OK);
+  }
+  return make_key(key, folder, NEXT_KEY);
 }
 
 static enum hf_err judge(const struct hf_identity *identity, const struct hf_identity_pair *offered,
@@ -377,6 +558,9 @@ enum hf_err hf_identity_put(struct hf_identity *identity, X509 *cert, STACK_OF(X
     err = hf_identity_put_pem(&buf, cert);
   }
   if (err == HF_OK) {
+    err = note_old(identity->folder);
+  }
+  if (err == HF_OK) {
     err = hf_diskfile_put(identity->folder, DEVICE_CRT, hf_buf_bytes(&buf), 0644);
   }
   if (err == HF_OK) {
@@ -391,5 +575,6 @@ enum hf_err hf_identity_put(struct hf_identity *identity, X509 *cert, STACK_OF(X
   (void)X509_up_ref(cert);
   free_pair(&identity->device_pair);
   identity->device_pair = (struct hf_identity_pair){.key = next, .cert = cert};
+  forget_old(identity);
   return HF_OK;
 }

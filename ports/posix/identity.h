@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0
  * Who a POSIX device is: its factory identity (IDevID), its operational identity (LDevID), and the one CA by which it
- * knows its server. Keys are files, made here, mode 0600; nothing but the certificate request ever leaves.
+ * knows its server. Keys are made here and live in files of mode 0600, in a TPM 2.0 or in a PKCS#11 token: all where
+ * the factory key is. A key file holds the key, the TPM's wrapped form, or the line that names it (hf/crypto/key.h).
+ * Nothing but the certificate request ever leaves.
  *
  *   factory.key factory.crt   made once, stays for life; the certificate may be absent (one-time token instead)
  *   device.key device.crt     short-lived, replaced at each renewal
  *   next.key                  the key a renewal asked a certificate for, until that certificate is in place
+ *   old.key                   names the token's key pair that a renewal replaces, until it is removed there
  *   server-ca.crt             the server's CA, pinned
  *   device-ca.crt             the CA chain that EST's cacerts told: who signs device.crt
  *
  * The renaming of device.crt is the moment a renewal happens. A power cut before it leaves the old pair; one after it
- * leaves the new certificate beside next.key, which hf_identity_open recognises and puts in place.
+ * leaves the new certificate beside next.key, which hf_identity_open recognises and puts in place. A key pair in a
+ * token is named on disk before it is made and until after it is removed, so a cut leaves none that nobody knows of.
  */
 #ifndef HF_POSIX_IDENTITY_H
 #define HF_POSIX_IDENTITY_H
@@ -42,8 +46,15 @@ struct hf_identity {
   bool lost;                  /**< there was an operational identity, and it was of no use */
 };
 
-/** Make factory.key unless it is there. HF_OK when it exists afterwards. */
-HF_MUST enum hf_err hf_identity_new(int folder, struct hf_trouble *trouble);
+/**
+ * Make factory.key unless it is there. HF_OK when it exists afterwards.
+ * @param home  `file`; `tpm2`; `tpm2:handle=0x81...` for a key that is in the TPM; `pkcs11:...`, where a key that is in
+ *              the token is taken and one that is not is made. The PIN comes from the URI.
+ */
+HF_MUST enum hf_err hf_identity_new(int folder, const char *home, struct hf_trouble *trouble);
+
+/** Where the key lives that the device proves itself with now. */
+enum hf_key_home hf_identity_home(const struct hf_identity *identity);
 
 /** Read factory.key alone. Gives `*key`: hf_key_free. */
 HF_MUST enum hf_err hf_identity_factory_key(struct hf_key **key, int folder);

@@ -195,6 +195,11 @@ enum hf_err hf_provision_put(int folder, const struct hf_provision_files *files,
                    "trust roots and the first image are given once, when the device is made");
     return HF_E_STATE;
   }
+  if (files->key != NULL) {
+    hf_trouble_put(trouble, "--key", "make a new device in another folder",
+                   "where the keys live is decided when the device is made");
+    return HF_E_STATE;
+  }
   if (files->server_ca != NULL) {
     err = put_certs(folder, "server-ca.crt", files->server_ca, trouble);
   }
@@ -362,7 +367,7 @@ enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *conf, const
     err = fill_flash(folder, conf, files, trouble);
   }
   if (err == HF_OK) {
-    err = hf_identity_new(folder, trouble);
+    err = hf_identity_new(folder, files->key == NULL ? "file" : files->key, trouble);
   }
   if (err == HF_OK) {
     err = hf_deviceconf_put(folder, conf, trouble);

@@ -20,6 +20,7 @@ struct hf_provision_files {
   const char *image;        /**< the first software: a signed image */
   const char *csr;          /**< write: certification request for the factory certificate, PEM */
   const char *factory_cert; /**< PEM: what the factory made of that request */
+  const char *key;          /**< no file: where the keys live, as hf_identity_new says */
   const char *token;        /**< file that holds a one-time enrolment token */
 };
 

@@ -18,6 +18,7 @@
 #include "ports/posix/diskfile.h"
 #include "ports/posix/estclient.h"
 #include "rig.h"
+#include "tests/crypto/tokens.h"
 #include "webserver.h"
 
 #define DAY INT64_C(86400)
@@ -130,15 +131,23 @@ static void close_all(void)
   hf_identity_close(&identity);
 }
 
-static int setup(void **state)
+static int setup_in(const char *home)
 {
-  (void)state;
   int64_t now = time(NULL);
   rig_open(&rig);
   put_cert("server-ca.crt", ca.cert);
-  assert_int_equal(hf_identity_new(rig.folder, NULL), HF_OK);
+  struct hf_trouble trouble = {.what = ""};
+  if (hf_identity_new(rig.folder, home, &trouble) != HF_OK) {
+    fail_msg("%s", trouble.what);
+  }
   clock_now = (struct hf_clock){.floor = now - 30 * DAY, .ceiling = now + DAY};
   return 0;
+}
+
+static int setup(void **state)
+{
+  (void)state;
+  return setup_in("file");
 }
 
 static int teardown(void **state)
@@ -416,6 +425,173 @@ static void power_cuts_during_renewal_never_lose_the_identity(void **state)
   assert_true(cuts > 12); /* next.key, device-ca.crt, device.crt: write, sync, rename, sync each; and the key's move */
 }
 
+/* ---- keys in a token and in a TPM ---- */
+
+static struct softhsm hsm;
+static struct swtpm tpm;
+
+static int left_before; /* keys of the tests before: a process has one SoftHSM */
+
+/* Private keys in the token since this test began, by another program than ours. */
+static int count_keys(void)
+{
+  int count = 0;
+  FILE *said = popen("pkcs11-tool --module " SOFTHSM_MODULE " --login --pin " SOFTHSM_PIN
+                     " --list-objects --type privkey 2>/dev/null | grep -c '^Private Key'",
+                     "r"); // NOLINT(cert-env33-c)
+  assert_non_null(said);
+  char line[32] = "";
+  assert_non_null(fgets(line, sizeof line, said));
+  count = (int)strtol(line, NULL, 10);
+  (void)pclose(said);
+  return count - left_before;
+}
+
+static int setup_token(void **state)
+{
+  char home[256];
+  (void)state;
+  if (hsm.dir[0] == '\0') {
+    softhsm_open(&hsm, "Device");
+  }
+  left_before = 0;
+  left_before = count_keys();
+  (void)snprintf(home, sizeof home, "pkcs11:token=Device?module-path=" SOFTHSM_MODULE "&pin-source=file:%s", hsm.pin);
+  return setup_in(home);
+}
+
+static int setup_tpm(void **state)
+{
+  (void)state;
+  swtpm_open(&tpm);
+  return setup_in("tpm2");
+}
+
+static int teardown_tpm(void **state)
+{
+  swtpm_close(&tpm);
+  return teardown(state);
+}
+
+static void expect_no_plain_key(void)
+{
+  static const char *const names[] = {"factory.key", "device.key", "next.key"};
+  for (size_t i = 0; i < 3; i++) {
+    assert_null(strstr(rig_get(&rig, names[i]), "BEGIN PRIVATE KEY"));
+    assert_null(strstr(rig_get(&rig, names[i]), "BEGIN EC PRIVATE KEY"));
+  }
+}
+
+static void keys_in_a_token_enrol_and_renew_and_the_old_one_goes(void **state)
+{
+  (void)state;
+  serve(WEBSERVER_EST_GOOD);
+  assert_int_equal(count_keys(), 1);
+  put_factory_cert(device);
+  open_all();
+  assert_int_equal(hf_identity_home(&identity), HF_KEY_IN_PKCS11);
+  expect_enrolled(HF_ESTCLIENT_FACTORY);
+  assert_int_equal(count_keys(), 2);
+  expect_enrolled(HF_ESTCLIENT_RENEWED);
+  expect_enrolled(HF_ESTCLIENT_RENEWED);
+  assert_int_equal(hf_identity_home(&identity), HF_KEY_IN_PKCS11);
+  close_all();
+  assert_int_equal(count_keys(), 2);
+  assert_false(hf_diskfile_exists(rig.folder, "old.key"));
+  expect_no_plain_key();
+  open_all(); /* the next start */
+  assert_true(hf_identity_fits(identity.device_pair.key, identity.device_pair.cert));
+  close_all();
+}
+
+static void keys_in_a_tpm_enrol_and_renew(void **state)
+{
+  (void)state;
+  serve(WEBSERVER_EST_GOOD);
+  put_factory_cert(device);
+  open_all();
+  assert_int_equal(hf_identity_home(&identity), HF_KEY_IN_TPM);
+  expect_enrolled(HF_ESTCLIENT_FACTORY);
+  expect_enrolled(HF_ESTCLIENT_RENEWED);
+  assert_int_equal(hf_identity_home(&identity), HF_KEY_IN_TPM);
+  close_all();
+  expect_no_plain_key();
+  assert_non_null(strstr(rig_get(&rig, "device.key"), "BEGIN TSS2 PRIVATE KEY"));
+  open_all();
+  assert_true(hf_identity_fits(identity.device_pair.key, identity.device_pair.cert));
+  close_all();
+}
+
+static void a_token_that_is_away_is_told_and_the_identity_is_kept(void **state)
+{
+  (void)state;
+  char command[256];
+  struct hf_trouble trouble = {.what = ""};
+  serve(WEBSERVER_EST_GOOD);
+  put_factory_cert(device);
+  open_all();
+  expect_enrolled(HF_ESTCLIENT_FACTORY);
+  close_all();
+  (void)snprintf(command, sizeof command, "mv %s/tokens %s/away && mkdir %s/tokens", hsm.dir, hsm.dir, hsm.dir);
+  tokens_run(command);
+  /* In a process of its own: SoftHSM does not take a token back that it saw vanish. */
+  pid_t child = fork();
+  assert_true(child >= 0);
+  if (child == 0) {
+    bool refused = hf_identity_open(&identity, rig.folder, device, &trouble) != HF_OK && trouble.what[0] != '\0';
+    _exit(refused ? 0 : 1);
+  }
+  int status = 0;
+  assert_int_equal(waitpid(child, &status, 0), child);
+  assert_true(WIFEXITED(status));
+  assert_int_equal(WEXITSTATUS(status), 0);
+  (void)snprintf(command, sizeof command, "rmdir %s/tokens && mv %s/away %s/tokens", hsm.dir, hsm.dir, hsm.dir);
+  tokens_run(command);
+  open_all();
+  assert_false(identity.lost);
+  assert_true(hf_identity_fits(identity.device_pair.key, identity.device_pair.cert));
+  close_all();
+}
+
+/* The sweep of above with a token: never more than factory, old and new key in it, and two when all is quiet. */
+static void power_cuts_during_renewal_leave_no_orphans_in_the_token(void **state)
+{
+  (void)state;
+  serve(WEBSERVER_EST_GOOD);
+  put_factory_cert(device);
+  open_all();
+  expect_enrolled(HF_ESTCLIENT_FACTORY);
+  close_all();
+  int cuts = 0;
+  bool whole = false;
+  while (!whole) {
+    assert_true(cuts < 100);
+    pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+      enum hf_estclient_by by;
+      struct hf_trouble trouble;
+      open_all();
+      power_left = cuts;
+      _exit(enrol(&by, &trouble) == HF_OK && by == HF_ESTCLIENT_RENEWED ? 0 : 1);
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    whole = WEXITSTATUS(status) == 0;
+    assert_int_equal(WEXITSTATUS(status), whole ? 0 : CUT_STATUS);
+    assert_in_range(count_keys(), 2, 3);
+    open_all();
+    assert_false(identity.lost);
+    assert_true(hf_identity_fits(identity.device_pair.key, identity.device_pair.cert));
+    expect_enrolled(HF_ESTCLIENT_RENEWED);
+    close_all();
+    assert_int_equal(count_keys(), 2);
+    cuts++;
+  }
+  assert_true(cuts > 16); /* the files of above, and old.key: write, sync, rename, sync, removal, sync */
+}
+
 int main(void)
 {
   int64_t now = time(NULL);
@@ -425,20 +601,27 @@ int main(void)
       .name = "server", .san = "IP:127.0.0.1", .begins = now - DAY, .ends = now + 3650 * DAY};
   server_cert = minica_issue(&ca, server_key, &leaf);
 #define CASE(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
-  const struct CMUnitTest tests[] = {CASE(enrols_with_its_factory_certificate),
-                                     CASE(enrols_with_a_token_and_forgets_it),
-                                     CASE(a_wrong_token_is_refused_and_kept),
-                                     CASE(with_nothing_to_show_it_says_so),
-                                     CASE(renews_with_a_new_key),
-                                     CASE(falls_back_to_the_factory_certificate),
-                                     CASE(an_expired_certificate_is_not_even_shown),
-                                     CASE(bad_replies_leave_the_old_identity),
-                                     CASE(a_factory_certificate_of_another_device_is_refused),
-                                     CASE(damaged_operational_files_are_enrolled_for_again),
-                                     CASE(a_missing_server_ca_is_told),
-                                     CASE(power_cuts_during_renewal_never_lose_the_identity)};
+#define TOKEN(name) cmocka_unit_test_setup_teardown(name, setup_token, teardown)
+  const struct CMUnitTest tests[] = {
+      CASE(enrols_with_its_factory_certificate),
+      CASE(enrols_with_a_token_and_forgets_it),
+      CASE(a_wrong_token_is_refused_and_kept),
+      CASE(with_nothing_to_show_it_says_so),
+      CASE(renews_with_a_new_key),
+      CASE(falls_back_to_the_factory_certificate),
+      CASE(an_expired_certificate_is_not_even_shown),
+      CASE(bad_replies_leave_the_old_identity),
+      CASE(a_factory_certificate_of_another_device_is_refused),
+      CASE(damaged_operational_files_are_enrolled_for_again),
+      CASE(a_missing_server_ca_is_told),
+      CASE(power_cuts_during_renewal_never_lose_the_identity),
+      TOKEN(keys_in_a_token_enrol_and_renew_and_the_old_one_goes),
+      TOKEN(a_token_that_is_away_is_told_and_the_identity_is_kept),
+      TOKEN(power_cuts_during_renewal_leave_no_orphans_in_the_token),
+      cmocka_unit_test_setup_teardown(keys_in_a_tpm_enrol_and_renew, setup_tpm, teardown_tpm)};
   (void)alarm(200);
   int failed = cmocka_run_group_tests(tests, NULL, NULL);
+  softhsm_close(&hsm);
   X509_free(server_cert);
   EVP_PKEY_free(server_key);
   minica_close(&ca);
