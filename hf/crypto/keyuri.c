@@ -211,10 +211,10 @@ enum hf_err hf_keyuri_parse(struct hf_keyuri *uri, struct hf_bytes text, struct 
 
 /* ---- writing ---- */
 
-static void put_encoded(struct hf_buf *out, struct hf_bytes value, bool all)
+static void put_encoded(struct hf_buf *out, struct hf_bytes value, bool all, bool query)
 {
   static const char digits[] = "0123456789ABCDEF";
-  static const char safe[] = "-._~/";
+  const char *safe = query ? "-._~/" : "-._~"; /* a slash does not stand for itself in the path part */
   for (size_t i = 0; i < value.len; i++) {
     uint8_t c = value.at[i];
     bool alnum = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
@@ -262,7 +262,7 @@ void hf_keyuri_put(struct hf_buf *out, const struct hf_keyuri *uri, bool secret)
     if (slot) {
       hf_buf_put_uint(out, uri->slot);
     } else {
-      put_encoded(out, value, attribute->kind == ID);
+      put_encoded(out, value, attribute->kind == ID, attribute->query);
     }
   }
 }
