@@ -75,6 +75,11 @@ struct part {
   uint8_t path[HF_TARGET_PATH_MAX];
   uint8_t value[VALUE_MAX];
   struct hf_tufwrite_entry entry;
+  uint8_t requires_count;
+  struct need {
+    char component[HF_COMPONENT_MAX + 1];
+    char range[HF_RANGE_TEXT_MAX + 1];
+  } requires[HF_TARGET_REQUIRES_MAX]; /**< ascending */
 };
 
 struct order {
@@ -195,6 +200,72 @@ static enum hf_err parts_get(struct order *order, const struct hf_call *call)
   return err;
 }
 
+static struct part *part_find(struct order *order, struct hf_bytes component)
+{
+  for (size_t i = 0; i < order->count; i++) {
+    if (hf_bytes_is(component, order->parts[i].component)) {
+      return &order->parts[i];
+    }
+  }
+  return NULL;
+}
+
+/* Insert by name: metadata is written in ascending order. */
+static enum hf_err need_put(struct part *part, struct hf_bytes other, const struct hf_range *range)
+{
+  size_t at = part->requires_count;
+  if (at == HF_TARGET_REQUIRES_MAX) {
+    return HF_E_SPACE;
+  }
+  struct need need = {.range = ""};
+  struct hf_buf text = hf_buf_init(need.range, HF_RANGE_TEXT_MAX);
+  hf_format(need.component, sizeof need.component, "%.*s", (int)other.len, (const char *)other.at);
+  hf_range_put(&text, range);
+  for (; at > 0 && strcmp(part->requires[at - 1].component, need.component) >= 0; at--) {
+    if (strcmp(part->requires[at - 1].component, need.component) == 0) {
+      return HF_E_EXISTS;
+    }
+    part->requires[at] = part->requires[at - 1];
+  }
+  part->requires[at] = need;
+  part->requires_count++;
+  return text.failed ? HF_E_SPACE : HF_OK;
+}
+
+/* "main: radio >=1.2" */
+static enum hf_err need_get(struct order *order, const char *text)
+{
+  struct hf_range range;
+  const char *colon = strchr(text, ':');
+  const char *other = colon == NULL ? "" : colon + 1 + strspn(colon + 1, " ");
+  struct hf_bytes name = hf_bytes_init(other, strcspn(other, " "));
+  const char *rest = other + name.len + strspn(other + name.len, " ");
+  struct part *part = colon == NULL ? NULL : part_find(order, hf_bytes_init(text, (size_t)(colon - text)));
+  if (part == NULL || !hf_names_check_component(name) || hf_bytes_is(name, part->component) ||
+      hf_range_parse(&range, hf_bytes_text(rest), NULL) != HF_OK) {
+    hf_complain(hf_say("--requires '%s'", text), "write --requires 'main: radio >=1.2'; main must have an --image",
+                "not COMPONENT: OTHER RANGE");
+    return HF_E_INPUT;
+  }
+  enum hf_err err = need_put(part, name, &range);
+  if (err != HF_OK) {
+    hf_complain(hf_say("--requires '%s'", text), "at most three for an image, each of another component",
+                "one requirement too many, or twice the same component");
+  }
+  return err;
+}
+
+static enum hf_err needs_get(struct order *order, const struct hf_call *call)
+{
+  size_t at = 0;
+  enum hf_err err = HF_OK;
+  for (const char *text = hf_args_next(call, "requires", &at); text != NULL && err == HF_OK;
+       text = hf_args_next(call, "requires", &at)) {
+    err = need_get(order, text);
+  }
+  return err;
+}
+
 static enum hf_err order_get(struct order *order, const struct hf_call *call)
 {
   uint64_t counter;
@@ -223,7 +294,10 @@ static enum hf_err order_get(struct order *order, const struct hf_call *call)
   if (err == HF_OK) {
     err = hardware_get(order, call);
   }
-  return err == HF_OK ? parts_get(order, call) : err;
+  if (err == HF_OK) {
+    err = parts_get(order, call);
+  }
+  return err == HF_OK ? needs_get(order, call) : err;
 }
 
 /* ---- create: what the images say ---- */
@@ -388,6 +462,11 @@ static void entry_make(const struct order *order, struct part *part)
   memcpy(file.sha256, part->sha256, sizeof file.sha256);
   for (size_t i = 0; i < target.hardware_count; i++) {
     target.hardware[i] = hf_bytes_text(json_string_value(json_array_get(order->hardware, i)));
+  }
+  for (; target.requires_count < part->requires_count; target.requires_count++) {
+    const struct need *need = &part->requires[target.requires_count];
+    target.requires[target.requires_count] =
+        (struct hf_target_require){hf_bytes_text(need->component), hf_bytes_text(need->range)};
   }
   hf_target_put_path(&path, target.product, &target.version, target.component);
   file.path = hf_buf_bytes(&path);

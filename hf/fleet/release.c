@@ -103,6 +103,64 @@ static struct running running_after(const struct hf_release *base, const struct 
   return (struct running){.version = now->version, .counter = now->counter, .digest = now->digest};
 }
 
+/* One "component range" off a requirements text; false at its end. */
+static bool requires_next(struct hf_bytes *rest, struct hf_bytes *name, struct hf_bytes *range)
+{
+  size_t end = 0;
+  size_t blank = 0;
+  if (rest->len == 0) {
+    return false;
+  }
+  while (end < rest->len && rest->at[end] != ';') {
+    end++;
+  }
+  while (blank < end && rest->at[blank] != ' ') {
+    blank++;
+  }
+  *name = hf_bytes_init(rest->at, blank);
+  *range = blank < end ? hf_bytes_init(rest->at + blank + 1, end - blank - 1) : hf_bytes_init(NULL, 0);
+  *rest = end < rest->len ? hf_bytes_init(rest->at + end + 1, rest->len - end - 1) : hf_bytes_init(NULL, 0);
+  return true;
+}
+
+static bool in_range(struct hf_bytes text, const struct hf_version *version)
+{
+  struct hf_range range;
+  return hf_range_parse(&range, text, NULL) == HF_OK && hf_range_check(&range, version);
+}
+
+bool hf_release_requires_check(const struct hf_release *release)
+{
+  struct hf_bytes rest = hf_bytes_init(release->requires, release->requires_len);
+  struct hf_bytes name;
+  struct hf_bytes range;
+  while (requires_next(&rest, &name, &range)) {
+    if (part_get(release, name) != NULL && !in_range(range, &release->version)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+/* Does the set that results of `to` over `base` have what the images of `to` require? */
+static bool requires_met(const struct hf_release *to, const struct hf_release *base,
+                         const struct hf_release_device *device)
+{
+  struct hf_bytes rest = hf_bytes_init(to->requires, to->requires_len);
+  struct hf_bytes name;
+  struct hf_bytes range;
+  while (requires_next(&rest, &name, &range)) {
+    if (part_get(to, name) == NULL && running_get(device, name) == NULL) {
+      return false;
+    }
+    struct hf_version version = part_get(to, name) != NULL ? to->version : running_after(base, device, name).version;
+    if (!in_range(range, &version)) {
+      return false;
+    }
+  }
+  return true;
+}
+
 /* May `to` be installed over `base` (over what the device runs when NULL)? Why not, in the order a person would ask. */
 static enum hf_release_fit step_fits(const struct hf_release *to, const struct hf_release *base,
                                      const struct hf_release_device *device)
@@ -126,7 +184,7 @@ static enum hf_release_fit step_fits(const struct hf_release *to, const struct h
       fit = HF_FIT_PATH;
     }
   }
-  return fit;
+  return fit == HF_FIT_OFFER && !requires_met(to, base, device) ? HF_FIT_REQUIRES : fit;
 }
 
 /* Steps from each release to the target, 0 for the target itself; UINT16_MAX: none. Releases are settled from the
@@ -196,6 +254,7 @@ enum hf_release_fit hf_release_next(size_t *next, const struct hf_release *relea
 
 const char *hf_release_fit_name(enum hf_release_fit fit)
 {
-  static const char *const names[] = {"unknown", "offer", "already", "newer", "hardware", "counter", "path"};
+  static const char *const names[] = {"unknown",  "offer",   "already",  "newer",
+                                      "hardware", "counter", "requires", "path"};
   return (unsigned)fit < sizeof names / sizeof *names ? names[fit] : names[0];
 }

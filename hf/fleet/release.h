@@ -15,6 +15,8 @@
 #define HF_RELEASE_ID_MAX 64
 #define HF_RELEASE_NAME_MAX 32
 #define HF_RELEASE_RANGE_MAX 96
+/** What the images of a release require of each other, as text. */
+#define HF_RELEASE_REQUIRES_MAX 512
 
 /** One image of a release. */
 struct hf_release_part {
@@ -32,6 +34,8 @@ struct hf_release {
   char from[HF_RELEASE_RANGE_MAX]; /**< range of versions it may be installed over */
   uint16_t hardware_len;
   char hardware[HF_RELEASE_HARDWARE_MAX * (HF_RELEASE_ID_MAX + 1)]; /**< blank-separated */
+  uint16_t requires_len;
+  char requires[HF_RELEASE_REQUIRES_MAX]; /**< "radio >=1.2.0 <2.0.0;modem *": component, range; empty: nothing */
   uint8_t part_count;
   struct hf_release_part part[HF_RELEASE_PARTS_MAX]; /**< in order of installation */
 };
@@ -55,9 +59,13 @@ enum hf_release_fit {
   HF_FIT_NEWER,     /**< it runs a newer version: counters and versions never go down */
   HF_FIT_HARDWARE,  /**< not for this hardware, or it lacks a component */
   HF_FIT_COUNTER,   /**< its security counter is above the release's */
+  HF_FIT_REQUIRES,  /**< another component does not have, and would not get, the version it requires */
   HF_FIT_PATH       /**< no chain of releases leads there from what it runs */
 };
 
+/** Does the release itself bring what its images require of components that are in it? Requirements on components that
+ * are not in it are judged for each device. */
+bool hf_release_requires_check(const struct hf_release *release);
 /** Does the device run every part of the release, image for image? */
 bool hf_release_runs(const struct hf_release *release, const struct hf_release_device *device);
 /**
@@ -72,7 +80,7 @@ enum hf_release_fit hf_release_next(size_t *next, const struct hf_release *relea
 bool hf_release_hardware_has(struct hf_bytes list, struct hf_bytes id);
 /** A number that sorts as versions do (for databases, signed). */
 int64_t hf_release_version_key(const struct hf_version *version);
-/** "offer", "already", "newer", "hardware", "counter", "path". Static. */
+/** "offer", "already", "newer", "hardware", "counter", "requires", "path". Static. */
 const char *hf_release_fit_name(enum hf_release_fit fit);
 
 #endif

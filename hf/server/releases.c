@@ -19,6 +19,7 @@
 #include "hf/server/repo.h"
 #include "hf/server/rollout_set.h"
 #include "hf/wire/image.h"
+#include "hf/wire/uptane.h"
 
 /* Uploads nobody published in so long are removed. */
 #define UPLOAD_LIFE_S (7 * 86400)
@@ -36,6 +37,7 @@ struct publication {
   size_t count;
   struct hf_target_file entry[HF_RELEASE_PARTS_MAX];
   struct hf_target target[HF_RELEASE_PARTS_MAX];
+  struct hf_release set; /* as rollouts will see it: parts by name, requirements */
   struct hf_why *why;
 };
 
@@ -246,6 +248,38 @@ static bool same_hardware(const struct hf_target *a, const struct hf_target *b)
   return same;
 }
 
+static void requires_put(struct hf_buf *out, const struct hf_target *target, size_t *comparisons)
+{
+  for (size_t i = 0; i < target->requires_count; i++) {
+    struct hf_range range;
+    hf_buf_put_text(out, out->len > 0 ? ";" : "");
+    hf_buf_put(out, target->requires[i].component);
+    hf_buf_put_u8(out, ' ');
+    hf_buf_put(out, target->requires[i].range);
+    *comparisons += hf_range_parse(&range, target->requires[i].range, NULL) == HF_OK ? range.count : 0;
+  }
+}
+
+/* What the images require of each other must come with them; of other components each device is asked. */
+static enum hf_err requires_check(struct publication *in)
+{
+  struct hf_release *set = &in->set;
+  struct hf_buf text = hf_buf_init(set->requires, sizeof set->requires);
+  size_t comparisons = 0;
+  set->version = in->version;
+  for (size_t i = 0; i < in->count; i++) {
+    struct hf_release_part *part = &set->part[set->part_count++];
+    part->name_len = (uint8_t)in->target[i].component.len;
+    memcpy(part->name, in->target[i].component.at, part->name_len);
+    requires_put(&text, &in->target[i], &comparisons);
+  }
+  set->requires_len = (uint16_t)text.len;
+  if (text.failed || comparisons > HF_UPTANE_NEEDS_MAX || !hf_release_requires_check(set)) {
+    return refuse(in, HF_RULE_RELEASE_REQUIRES, in->entry[0].custom, HF_E_INPUT);
+  }
+  return HF_OK;
+}
+
 /* All parts of one release go to the same devices at the same time. */
 static enum hf_err target_check(struct publication *in, size_t i)
 {
@@ -370,10 +404,10 @@ static enum hf_err release_put(struct publication *in)
   for (size_t i = 0; i < in->count; i++) {
     counter = in->target[i].counter > counter ? in->target[i].counter : counter;
   }
-  struct hf_stmt *stmt =
-      hf_stmt_open(in->engine->db,
-                   "INSERT INTO release (product, version, version_key, counter, security, from_range, hardware, notes,"
-                   " sbom, created, created_by, targets_version) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+  struct hf_stmt *stmt = hf_stmt_open(
+      in->engine->db,
+      "INSERT INTO release (product, version, version_key, counter, security, from_range, hardware, notes,"
+      " sbom, created, created_by, targets_version, requires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
   hf_stmt_put_text(stmt, in->ask->product);
   hf_stmt_put_text(stmt, hf_bytes_text(in->version_text));
   hf_stmt_put_int(stmt, hf_release_version_key(&in->version));
@@ -390,6 +424,7 @@ static enum hf_err release_put(struct publication *in)
   hf_stmt_put_int(stmt, in->act->now);
   hf_stmt_put_text(stmt, in->act->who);
   hf_stmt_put_int(stmt, in->file.version);
+  hf_stmt_put_text(stmt, hf_bytes_init(in->set.requires, in->set.requires_len));
   return hf_stmt_run(stmt);
 }
 
@@ -469,6 +504,9 @@ static enum hf_err publish(struct publication *in)
     err = target_check(in, i);
     err = err == HF_OK ? image_check(in, i) : err;
   }
+  if (err == HF_OK) {
+    err = requires_check(in);
+  }
   if (err == HF_OK && in->ask->sbom.len > 0) {
     err = upload_check(in, in->ask->sbom.at, 0, HF_RULE_RELEASE_SBOM, nowhere());
   }
@@ -536,15 +574,21 @@ static enum hf_err row_take(struct hf_release *release, struct hf_db *db, struct
 {
   struct hf_bytes from = hf_stmt_get_bytes(stmt, 1);
   struct hf_bytes hardware = hf_stmt_get_bytes(stmt, 2);
+  struct hf_bytes needs = hf_stmt_get_bytes(stmt, 4);
   *release = (struct hf_release){.security = hf_stmt_get_int(stmt, 3) != 0};
   if (hf_version_parse(&release->version, hf_stmt_get_bytes(stmt, 0), NULL) != HF_OK ||
-      from.len > sizeof release->from || hardware.len > sizeof release->hardware) {
+      from.len > sizeof release->from || hardware.len > sizeof release->hardware ||
+      needs.len > sizeof release->requires) {
     return HF_E_INPUT;
   }
   release->from_len = (uint8_t)from.len;
   memcpy(release->from, from.at, from.len);
   release->hardware_len = (uint16_t)hardware.len;
   memcpy(release->hardware, hardware.at, hardware.len);
+  release->requires_len = (uint16_t)needs.len;
+  if (needs.len > 0) {
+    memcpy(release->requires, needs.at, needs.len);
+  }
   return parts_load(release, db, product, hf_stmt_get_bytes(stmt, 0));
 }
 
@@ -556,7 +600,7 @@ enum hf_err hf_release_load(struct hf_release **releases, size_t *count, struct 
     return HF_E_IO;
   }
   struct hf_stmt *stmt =
-      hf_stmt_open(db, "SELECT version, from_range, hardware, security FROM release WHERE product = ?"
+      hf_stmt_open(db, "SELECT version, from_range, hardware, security, requires FROM release WHERE product = ?"
                        " ORDER BY version_key DESC LIMIT 256");
   hf_stmt_put_text(stmt, product);
   enum hf_err err = hf_stmt_next(stmt);

@@ -39,6 +39,7 @@ struct start {
   size_t count;
   size_t cap;
   uint64_t excluded;
+  uint64_t lacking; /* of those, for want of what the release requires */
   struct hf_why *why;
 };
 
@@ -138,8 +139,10 @@ struct reading {
 static enum hf_err candidate_put(struct start *in, const struct reading *reading)
 {
   size_t next;
-  if (hf_release_next(&next, in->releases, in->release_count, in->target, &reading->device) != HF_FIT_OFFER) {
+  enum hf_release_fit fit = hf_release_next(&next, in->releases, in->release_count, in->target, &reading->device);
+  if (fit != HF_FIT_OFFER) {
     in->excluded++;
+    in->lacking += fit == HF_FIT_REQUIRES;
     return HF_OK;
   }
   if (in->count == in->cap) {
@@ -229,7 +232,9 @@ static enum hf_err candidates_read(struct start *in)
   if (err == HF_E_NOT_FOUND) {
     err = reading.n != 0 ? candidate_put(in, &reading) : HF_OK;
   }
-  return err;
+  /* Nobody could take it, and this is why: better said now than found out by waiting. */
+  bool lacking = err == HF_OK && in->count == 0 && in->lacking > 0;
+  return lacking ? refuse(in, HF_RULE_ROLLOUT_REQUIRES, HF_E_INPUT) : err;
 }
 
 /* ---- places ---- */

@@ -200,9 +200,15 @@ static const char *const version_reports[] = {
     NULL,
 };
 
+/* requires: what the images of a release require of each other and of other components (hf/fleet/release.h). */
+static const char *const version_requires[] = {
+    "ALTER TABLE release ADD COLUMN requires TEXT NOT NULL DEFAULT ''",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
-static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset,
-                                                            version_reports};
+static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset, version_reports,
+                                                            version_requires};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

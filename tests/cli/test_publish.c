@@ -237,6 +237,14 @@ static void an_image_that_disagrees_is_refused_before_anything_is_sent(void **st
                           "thermo-a", "--counter", "1", "--workspace", "w"),
                    HF_EXIT_FAILED);
   assert_says(run->err, "of product thermostat, not kettle");
+  /* What it requires must name an image of the release, another component, and a range. */
+  static const char *const bad[] = {"main radio >=1.2", "radio: main >=1.2", "main: main >=1.2", "main: radio newest"};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    assert_int_equal(clirun(run, "release", "create", "thermostat", "1.0.0", "--image", "main=a.img", "--hardware",
+                            "thermo-a", "--counter", "1", "--requires", bad[i], "--workspace", "w"),
+                     HF_EXIT_USAGE);
+    assert_says(run->err, "not COMPONENT: OTHER RANGE");
+  }
   assert_int_equal(clirun(run, "release", "create", "thermostat", "1.0.0", "--image", "radio=a.img", "--hardware",
                           "thermo-a", "--counter", "1", "--workspace", "w"),
                    HF_EXIT_FAILED);

@@ -185,6 +185,48 @@ static void version_keys_sort_as_versions_do(void **state)
   }
 }
 
+static void requires(struct hf_release *release, const char *text)
+{
+  release->requires_len = (uint16_t)strlen(text);
+  memcpy(release->requires, text, release->requires_len);
+}
+
+static struct hf_release_device device_with_radio(const char *radio)
+{
+  struct hf_release_device device = device_of("1.0", 1);
+  device.running[device.count++] =
+      (struct hf_release_running){.name = HF_LIT("radio"), .version = version_of(radio), .counter = 1};
+  return device;
+}
+
+static void a_release_that_requires_what_a_device_lacks_is_not_for_it(void **state)
+{
+  (void)state;
+  struct hf_release releases[] = {release_of("1.1", "*", 2)};
+  struct hf_release_device good = device_with_radio("1.2.5"), old = device_with_radio("1.1"),
+                           none = device_of("1.0", 1);
+  size_t next;
+  requires(&releases[0], "radio >=1.2.0 <2.0.0");
+  assert_int_equal(hf_release_next(&next, releases, 1, 0, &good), HF_FIT_OFFER);
+  assert_int_equal(hf_release_next(&next, releases, 1, 0, &old), HF_FIT_REQUIRES);
+  assert_int_equal(hf_release_next(&next, releases, 1, 0, &none), HF_FIT_REQUIRES);
+  assert_string_equal(hf_release_fit_name(HF_FIT_REQUIRES), "requires");
+}
+
+static void what_comes_in_the_release_counts_before_what_is_installed(void **state)
+{
+  (void)state;
+  struct hf_release releases[] = {release_of("1.2", "*", 2)};
+  struct hf_release_device old = device_with_radio("1.1");
+  size_t next;
+  part_add(&releases[0], "radio", 2);
+  requires(&releases[0], "main *;radio >=1.2.0");
+  assert_true(hf_release_requires_check(&releases[0]));
+  assert_int_equal(hf_release_next(&next, releases, 1, 0, &old), HF_FIT_OFFER);
+  requires(&releases[0], "radio <1.2.0");
+  assert_false(hf_release_requires_check(&releases[0]));
+}
+
 int main(void)
 {
   const struct CMUnitTest tests[] = {
@@ -197,6 +239,8 @@ int main(void)
       cmocka_unit_test(components_are_all_or_none),
       cmocka_unit_test(finds_its_way_through_the_most_releases_there_may_be),
       cmocka_unit_test(version_keys_sort_as_versions_do),
+      cmocka_unit_test(a_release_that_requires_what_a_device_lacks_is_not_for_it),
+      cmocka_unit_test(what_comes_in_the_release_counts_before_what_is_installed),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -324,6 +324,25 @@ static void group_waves_come_first_and_newcomers_find_a_place(void **state)
   world->count--;
 }
 
+/* Said when the rollout is started, not found out by devices that refuse. */
+static void refuses_a_rollout_whose_requirements_no_device_meets(void **state)
+{
+  struct world *world = *state;
+  struct testserver *server = &world->server;
+  struct hf_act act = testserver_act(server);
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  int64_t id;
+  const struct hf_rollout_new ask = {
+      .product = HF_LIT(PRODUCT), .version = HF_LIT("1.1"), .wave = three, .wave_count = 3, .success_percent = 90};
+  world->v11.needs = ">=1.2.0";
+  testserver_release(server, &world->v11);
+  fleet_new(world, 2);
+  testserver_begin(server);
+  assert_int_equal(hf_rollout_start(server->engine, &id, &act, &ask, &why), HF_E_INPUT);
+  assert_int_equal(why.rule, HF_RULE_ROLLOUT_REQUIRES);
+  testserver_commit(server);
+}
+
 static void refuses_what_cannot_be_rolled_out(void **state)
 {
   struct world *world = *state;
@@ -486,6 +505,7 @@ int main(void)
       TEST(a_pause_offers_nothing_new),
       TEST(group_waves_come_first_and_newcomers_find_a_place),
       TEST(refuses_what_cannot_be_rolled_out),
+      TEST(refuses_a_rollout_whose_requirements_no_device_meets),
       TEST(expressions_mean_the_same_in_memory_and_in_sql),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);

@@ -289,6 +289,7 @@ struct testrelease {
   uint8_t digest[HF_SHA256_LEN]; /* fills: of the image */
   uint8_t sha256[HF_SHA256_LEN]; /* fills: of the file */
   uint32_t length;               /* fills */
+  const char *needs;             /* range of component radio that it requires; NULL: none */
 };
 
 /* Build and sign an image, and leave it in the spool folder as `upload`. */
@@ -335,6 +336,10 @@ static inline struct hf_bytes testserver_targets(struct testserver *server, cons
                              .security = release->security,
                              .hardware_count = 1,
                              .hardware = {HF_LIT("board-a")}};
+  if (release->needs != NULL) {
+    target.requires[target.requires_count++] =
+        (struct hf_target_require){HF_LIT("radio"), hf_bytes_text(release->needs)};
+  }
   struct hf_target_file entry = {.length = release->length};
   struct hf_buf value = hf_buf_init(value_room, sizeof value_room);
   struct hf_buf path = hf_buf_init(path_room, sizeof path_room);
