@@ -117,32 +117,45 @@ static const char *say_left(int64_t seconds)
                             : hf_say("%lld hours", (long long)(seconds / 3600));
 }
 
-static void check_expiry(struct visit *visit, const char *what, int64_t expires, int64_t warn_s)
+/* What runs out, how long before it is told, and the command that helps. */
+struct lead {
+  int64_t warn_s;
+  const char *todo;
+};
+
+static void check_expiry(struct visit *visit, const char *what, int64_t expires, const struct lead *lead)
 {
   int64_t left = expires - visit->now;
   if (left <= 0) {
-    note(visit, ILL, what, hf_say("expired %s", hf_say_time(expires)));
+    note(visit, ILL, what, hf_say("expired %s: %s", hf_say_time(expires), lead->todo));
+  } else if (left < lead->warn_s) {
+    note(visit, UNWELL, what, hf_say("until %s, %s left: %s", hf_say_time(expires), say_left(left), lead->todo));
   } else {
-    note(visit, left < warn_s ? UNWELL : HEALTHY, what,
+    note(visit, HEALTHY, what,
          expires >= HF_PKI_NO_END ? "never ends" : hf_say("until %s, %s left", hf_say_time(expires), say_left(left)));
   }
 }
 
 static void check_certificates(struct visit *visit)
 {
-  static const char *const names[] = {"server/tls/server.crt", "server/tls/server-ca.crt", "server/tls/device-ca.crt",
-                                      "server/tls/factory-ca.crt"};
-  for (size_t i = 0; i < 4; i++) {
+  static const struct {
+    const char *name;
+    struct lead lead;
+  } files[] = {{"server/tls/server.crt", {60 * DAY, "holdfast certificate renew, then restart the server"}},
+               {"server/tls/server-ca.crt", {730 * DAY, "devices pin it: plan a takeover to a new server CA"}},
+               {"server/tls/device-ca.crt", {730 * DAY, "plan a rollover to a new device CA"}},
+               {"server/tls/factory-ca.crt", {730 * DAY, "plan a new factory CA"}}};
+  for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[HF_PATH_MAX];
     struct hf_blob pem;
     int64_t end;
-    if (hf_path_join(path, visit->dir, names[i]) != HF_OK || hf_disk_get(&pem, path, HF_PKI_PEM_MAX) != HF_OK) {
+    if (hf_path_join(path, visit->dir, files[i].name) != HF_OK || hf_disk_get(&pem, path, HF_PKI_PEM_MAX) != HF_OK) {
       continue; /* told by check_files */
     }
     if (hf_pki_not_after(&end, hf_blob_bytes(&pem)) == HF_OK) {
-      check_expiry(visit, names[i], end, 60 * DAY);
+      check_expiry(visit, files[i].name, end, &files[i].lead);
     } else {
-      note(visit, ILL, names[i], "no certificate: restore it from a backup");
+      note(visit, ILL, files[i].name, "no certificate: restore it from a backup");
     }
     hf_blob_free(&pem);
   }
@@ -167,7 +180,7 @@ static unsigned long newest(const char *dir, const char *suffix)
   return highest;
 }
 
-static void check_metadata_file(struct visit *visit, const char *name, enum hf_tuf_role role, int64_t warn_s)
+static void check_metadata_file(struct visit *visit, const char *name, enum hf_tuf_role role, const struct lead *lead)
 {
   char path[HF_PATH_MAX];
   struct hf_blob text;
@@ -178,32 +191,64 @@ static void check_metadata_file(struct visit *visit, const char *name, enum hf_t
     return;
   }
   if (hf_tuf_parse(&file, hf_blob_bytes(&text), role, &limits, NULL) == HF_OK) {
-    check_expiry(visit, name, file.expires, warn_s);
+    check_expiry(visit, name, file.expires, lead);
   } else {
     note(visit, ILL, name, "no TUF metadata: restore it from a backup");
   }
   hf_blob_free(&text);
 }
 
+/* The files of delegated roles: every N.NAME.json that is not of a top-level role, by its newest version. */
+static void check_roles(struct visit *visit, const char *dir)
+{
+  static const char *const others[] = {".root.json", ".targets.json", ".snapshot.json"};
+  const struct lead lead = {60 * DAY, "holdfast targets renew --role NAME, let its holders sign, targets publish"};
+  DIR *folder = opendir(dir);
+  if (folder == NULL) {
+    return;
+  }
+  for (struct dirent *entry = readdir(folder); entry != NULL; entry = readdir(folder)) {
+    char *end = NULL;
+    unsigned long number = entry->d_name[0] >= '1' && entry->d_name[0] <= '9' ? strtoul(entry->d_name, &end, 10) : 0;
+    size_t len = strlen(entry->d_name);
+    bool role = number > 0 && end[0] == '.' && len > 5 && strcmp(entry->d_name + len - 5, ".json") == 0;
+    for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
+      role = role && strcmp(end, others[i]) != 0;
+    }
+    if (role && number == newest(dir, end)) {
+      check_metadata_file(visit, hf_say("server/repo/metadata/%s", entry->d_name), HF_TUF_TARGETS, &lead);
+    }
+  }
+  closedir(folder);
+}
+
 static void check_metadata(struct visit *visit)
 {
+  static const char signs[] = "the server signs this itself: look at its clock, and whether it runs";
   static const struct {
     const char *suffix;
     enum hf_tuf_role role;
-    int64_t warn_s;
-  } roles[] = {{".root.json", HF_TUF_ROOT, 365 * DAY},
-               {".targets.json", HF_TUF_TARGETS, 60 * DAY},
-               {".snapshot.json", HF_TUF_SNAPSHOT, 0}};
+    struct lead lead;
+  } roles[] = {
+      {".root.json", HF_TUF_ROOT, {365 * DAY, "holdfast root renew, let the holders sign, holdfast root publish"}},
+      {".targets.json", HF_TUF_TARGETS, {60 * DAY, "holdfast targets renew, let the holders sign, targets publish"}},
+      {".snapshot.json", HF_TUF_SNAPSHOT, {0, signs}}};
+  const struct lead online = {0, signs};
+  const struct lead director = {365 * DAY, "holdfast root renew --director, let the holders sign, root publish"};
   char dir[HF_PATH_MAX];
   if (hf_path_join(dir, visit->dir, "server/repo/metadata") != HF_OK) {
     return;
   }
   for (size_t i = 0; i < 3; i++) {
     check_metadata_file(visit, hf_say("server/repo/metadata/%lu%s", newest(dir, roles[i].suffix), roles[i].suffix),
-                        roles[i].role, roles[i].warn_s);
+                        roles[i].role, &roles[i].lead);
   }
-  check_metadata_file(visit, "server/repo/metadata/timestamp.json", HF_TUF_TIMESTAMP, 0);
-  check_metadata_file(visit, "server/director/1.root.json", HF_TUF_ROOT, 365 * DAY);
+  check_metadata_file(visit, "server/repo/metadata/timestamp.json", HF_TUF_TIMESTAMP, &online);
+  check_roles(visit, dir);
+  if (hf_path_join(dir, visit->dir, "server/director") == HF_OK) {
+    check_metadata_file(visit, hf_say("server/director/%lu.root.json", newest(dir, ".root.json")), HF_TUF_ROOT,
+                        &director);
+  }
 }
 
 /* ---- the computer ---- */

@@ -7,6 +7,7 @@
 #include "hf/base/assert.h"
 #include "hf/cli/ask.h"
 #include "hf/cli/command.h"
+#include "hf/cli/draft.h"
 #include "hf/cli/imagetext.h"
 #include "hf/cli/output.h"
 #include "hf/cli/place.h"
@@ -482,7 +483,7 @@ static int by_component(const void *a, const void *b)
 
 /* A release that is there already is left alone: what devices may have installed is never signed anew as another file.
  */
-static enum hf_err entries_make(struct order *order, const struct hf_publish *publish,
+static enum hf_err entries_make(struct order *order, const struct hf_tuf_file *file,
                                 struct hf_tufwrite_entry entries[PARTS_MAX])
 {
   qsort(order->parts, order->count, sizeof *order->parts, by_component);
@@ -491,13 +492,14 @@ static enum hf_err entries_make(struct order *order, const struct hf_publish *pu
     struct hf_why why = {.rule = HF_RULE_NONE};
     entry_make(order, &order->parts[i]);
     entries[i] = order->parts[i].entry;
-    enum hf_err err = hf_tuf_target_get(&present, &publish->file, entries[i].path, &why);
+    enum hf_err err = hf_tuf_target_get(&present, file, entries[i].path, &why);
     if (err == HF_OK) {
       hf_complain(hf_say("%s %s", order->product, order->version_text), "give the next version a number of its own",
                   "this release is published already");
       return HF_E_EXISTS;
     }
-    if (err != HF_E_NOT_FOUND) {
+    /* What a delegated role may have published under this path, the server knows. */
+    if (err != HF_E_NOT_FOUND && why.rule != HF_RULE_TUF_DELEGATED) {
       hf_complain_why("the server's targets.json", &why);
       return err;
     }
@@ -544,7 +546,7 @@ static int publish_order(struct hf_publish *publish, struct hf_client *client, s
   struct hf_blob text;
   struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
                                         .prompt = "Passphrase of the targets key"};
-  enum hf_err err = entries_make(order, publish, entries);
+  enum hf_err err = entries_make(order, &publish->file, entries);
   if (err != HF_OK) {
     return hf_exit_of(err);
   }
@@ -569,6 +571,70 @@ static int publish_order(struct hf_publish *publish, struct hf_client *client, s
                 "the server took the release but does not serve it");
     code = HF_EXIT_FAILED;
   }
+  return code;
+}
+
+/* ---- create, when one key is not enough ---- */
+
+static json_t *release_words(const struct order *order)
+{
+  json_t *release = json_pack("{s:s, s:s, s:s, s:b}", "product", order->product, "version", order->version_text, "notes",
+                              order->notes, "security", order->security);
+  if (release != NULL && order->has_sbom) {
+    HF_ASSERT(json_object_set_new(release, "sbom",
+                                  json_string(hf_say_hex(hf_bytes_init(order->sbom_sha256, 32)))) == 0);
+  }
+  return release;
+}
+
+static int draft_put(struct hf_draft *draft, struct order *order, const struct hf_call *call, const char *role)
+{
+  struct hf_tufwrite_entry entries[PARTS_MAX];
+  struct hf_tuf_file file = draft->publish.file;
+  struct hf_blob text = {NULL, 0};
+  int code = HF_EXIT_DONE;
+  if (role != NULL) {
+    code = hf_publish_role(&draft->publish, draft->client, &file, &text, role);
+    hf_ceremony_put_targets(&draft->ceremony, draft->publish.file.text);
+  }
+  if (code == HF_EXIT_DONE) {
+    code = hf_exit_of(entries_make(order, &file, entries));
+  }
+  if (code == HF_EXIT_DONE) {
+    const struct hf_tufwrite_edit edit = {.version = file.version + 1,
+                                          .expires = draft->now + (int64_t)order->life_s,
+                                          .entries = entries,
+                                          .count = order->count};
+    code = hf_exit_of(hf_draft_put_targets(draft, role == NULL ? "targets" : role, &file, &edit, NULL));
+  }
+  json_t *release = release_words(order);
+  if (code == HF_EXIT_DONE && release == NULL) {
+    hf_complain("--notes", "write them in UTF-8", "the notes are no text");
+    code = HF_EXIT_USAGE;
+  }
+  if (code == HF_EXIT_DONE) {
+    HF_ASSERT(json_object_set(draft->ceremony.json, "release", release) == 0);
+    code = upload_all(draft->client, order);
+  }
+  json_decref(release);
+  if (code == HF_EXIT_DONE) {
+    code = hf_draft_finish(draft, call, hf_say("release-%s-%s.ceremony", order->product, order->version_text));
+  }
+  hf_blob_free(&text);
+  return code;
+}
+
+/* The images go up now; the server keeps them for a week, for the last holder to publish. */
+static int draft_release(struct order *order, const struct hf_call *call)
+{
+  struct hf_draft *draft = calloc(1, sizeof *draft);
+  HF_ASSERT(draft != NULL);
+  int code = hf_draft_open(draft, call, "image");
+  if (code == HF_EXIT_DONE) {
+    code = draft_put(draft, order, call, hf_args_get(call, "role"));
+  }
+  hf_draft_close(draft);
+  free(draft);
   return code;
 }
 
@@ -603,6 +669,12 @@ static int create(struct order *order, const struct hf_call *call, const char *o
   code = hf_exit_of(hf_publish_init(&publish, offline, (int64_t)time(NULL)));
   if (code == HF_EXIT_DONE) {
     code = hf_publish_refresh(&publish, client);
+  }
+  if (code == HF_EXIT_DONE &&
+      (hf_args_get(call, "role") != NULL || publish.trust.root.role[HF_TUF_TARGETS].threshold > 1)) {
+    hf_publish_free(&publish);
+    hf_client_close(client);
+    return draft_release(order, call);
   }
   if (code == HF_EXIT_DONE) {
     code = publish_order(&publish, client, order, call, &reply);

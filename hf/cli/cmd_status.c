@@ -87,9 +87,55 @@ static void print_overview(const json_t *overview)
   print_freshness(json_object_get(overview, "metadata"));
 }
 
+/* ---- what runs out ---- */
+
+static void print_warning(const char *what, const json_t *thing)
+{
+  const char *todo = hf_member(thing, "warning");
+  if (todo != NULL) {
+    fputs(hf_tone(stdout, HF_TONE_WARN), stdout);
+    hf_field_print("expires", 8, hf_say("%s, %s: %s", what, hf_member_time(thing, "expires"), todo));
+    fputs(hf_tone(stdout, HF_TONE_PLAIN), stdout);
+  }
+}
+
+static void print_warnings(const json_t *keys)
+{
+  size_t i, k;
+  json_t *repository, *thing;
+  json_array_foreach(json_object_get(keys, "repositories"), i, repository)
+  {
+    json_array_foreach(json_object_get(repository, "roles"), k, thing)
+    {
+      print_warning(hf_say("%s %s", hf_member(repository, "repository"), hf_member(thing, "role")), thing);
+    }
+  }
+  json_array_foreach(json_object_get(keys, "certificates"), i, thing)
+  {
+    print_warning(hf_member(thing, "name"), thing);
+  }
+}
+
 int hf_cmd_status(const struct hf_call *call)
 {
   struct hf_client_path path;
+  struct hf_client *client;
+  json_t *keys = NULL;
   hf_client_path_init(&path, "/overview");
-  return hf_ask(call, "GET", &path, NULL, print_overview);
+  int code = hf_ask(call, "GET", &path, NULL, print_overview);
+  if (code != HF_EXIT_DONE || hf_args_has(call, "json")) {
+    return code;
+  }
+  code = hf_client_open(&client, call);
+  if (code != HF_EXIT_DONE) {
+    return code;
+  }
+  hf_client_path_init(&path, "/keys");
+  code = hf_client_ask(client, &keys, "GET", &path, NULL);
+  if (code == HF_EXIT_DONE) {
+    print_warnings(keys);
+  }
+  json_decref(keys);
+  hf_client_close(client);
+  return code;
 }

@@ -8,6 +8,7 @@
 #include "hf/cli/output.h"
 #include "hf/cli/term.h"
 #include "hf/wire/pubkey.h"
+#include "hf/wire/tufrole.h"
 
 /** Files of one refresh: a root chain of 256, and three more. */
 #define FETCHES_MAX 260
@@ -98,6 +99,7 @@ void hf_publish_free(struct hf_publish *publish)
 {
   hf_blob_free(&publish->scratch);
   hf_blob_free(&publish->targets);
+  hf_blob_free(&publish->snapshot);
 }
 
 /* ---- refresh ---- */
@@ -118,6 +120,9 @@ static int step(struct hf_publish *publish, struct hf_tufclient *tuf, struct hf_
   if (fetch->role == HF_TUF_TARGETS) {
     hf_blob_free(&publish->targets);
     publish->targets = file;
+  } else if (fetch->role == HF_TUF_SNAPSHOT) {
+    hf_blob_free(&publish->snapshot);
+    publish->snapshot = file;
   } else {
     hf_blob_free(&file);
   }
@@ -155,6 +160,65 @@ int hf_publish_refresh(struct hf_publish *publish, struct hf_client *client)
     publish->file = *targets;
   }
   return code;
+}
+
+/* ---- delegated roles ---- */
+
+static const char *role_check(struct hf_tuf_file *file, const struct hf_publish *publish, const struct hf_tuf_meta *meta,
+                              struct hf_bytes text, const struct hf_tufkey_ring *ring)
+{
+  if (hf_tuf_meta_verify(meta, text, &publish->limits, NULL) != HF_ALLOW) {
+    return "it is not the file that the snapshot lists";
+  }
+  if (hf_tuf_parse(file, text, HF_TUF_TARGETS, &publish->limits, NULL) != HF_OK || file->version != meta->version) {
+    return "it is not the targets file that the snapshot lists";
+  }
+  return hf_tufkey_verify(file, ring, &publish->limits, NULL) == HF_ALLOW ? NULL
+                                                                         : "not enough of its holders have signed it";
+}
+
+int hf_publish_role(struct hf_publish *publish, struct hf_client *client, struct hf_tuf_file *file,
+                    struct hf_blob *text, const char *name)
+{
+  struct hf_tufrole role;
+  struct hf_tuf_file snapshot;
+  struct hf_tuf_meta meta;
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  *text = (struct hf_blob){NULL, 0};
+  enum hf_err err = hf_tufrole_get(&role, &publish->file, hf_bytes_text(name), &publish->limits, &why);
+  if (err != HF_OK) {
+    hf_complain_why(name, &why);
+    return hf_exit_of(err);
+  }
+  err = hf_tuf_parse(&snapshot, hf_blob_bytes(&publish->snapshot), HF_TUF_SNAPSHOT, &publish->limits, NULL);
+  if (err == HF_OK) {
+    err = hf_tuf_meta_get(&meta, &snapshot, hf_say("%s.json", name), NULL);
+  }
+  if (err == HF_E_NOT_FOUND) {
+    return HF_EXIT_DONE;
+  }
+  const char *path = hf_say("/repo/metadata/%u.%s.json", meta.version, name);
+  if (err != HF_OK || hf_client_get(client, text, path, HF_PUBLISH_TARGETS_MAX) != HF_CLIENT_GOT) {
+    hf_complain(hf_say("%s%s", hf_client_url(client), path), "try again; look at the server", "the file did not come");
+    return HF_EXIT_UNREACHABLE;
+  }
+  const char *wrong = role_check(file, publish, &meta, hf_blob_bytes(text), &role.ring);
+  if (wrong != NULL) {
+    hf_complain(hf_say("%s%s", hf_client_url(client), path), "do not go on; somebody may have changed it", "%s", wrong);
+    return HF_EXIT_FAILED;
+  }
+  return HF_EXIT_DONE;
+}
+
+enum hf_err hf_publish_unsigned(struct hf_blob *text, struct hf_bytes body)
+{
+  size_t cap = body.len + FRAME_MAX;
+  text->at = malloc(cap);
+  HF_ASSERT(text->at != NULL);
+  struct hf_buf file = hf_buf_init(text->at, cap);
+  hf_tufwrite_put_file(&file, body, NULL, 0);
+  text->len = file.len;
+  return file.failed ? HF_E_SPACE : HF_OK;
 }
 
 /* ---- sign ---- */

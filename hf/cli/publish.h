@@ -24,6 +24,7 @@ struct hf_publish {
   struct hf_blob scratch;  /**< room for canonical text */
   struct hf_blob targets;  /**< the verified targets.json */
   struct hf_tuf_file file; /**< the same, parsed; borrows `targets` */
+  struct hf_blob snapshot; /**< the verified snapshot */
 };
 
 /** Load root and floor. HF_E_NOT_FOUND, HF_E_INPUT, HF_E_DENIED after a message. Free with hf_publish_free, also then.
@@ -33,6 +34,18 @@ void hf_publish_free(struct hf_publish *publish);
 
 /** Run the client workflow against the server; the floor is stored whenever it rises. An exit code. */
 HF_MUST int hf_publish_refresh(struct hf_publish *publish, struct hf_client *client);
+/**
+ * Fetch the present file of a delegated role, verified as a client would: as the snapshot lists it, signed by whom
+ * targets.json names. After hf_publish_refresh.
+ * @param file  fills; borrows `text`
+ * @param text  gives; empty when the role has no file yet
+ * @return an exit code; HF_EXIT_ABSENT after a message when targets.json does not delegate to it
+ */
+HF_MUST int hf_publish_role(struct hf_publish *publish, struct hf_client *client, struct hf_tuf_file *file,
+                            struct hf_blob *text, const char *name);
+/** A file without signatures around a "signed" part. Gives `text`. */
+HF_MUST enum hf_err hf_publish_unsigned(struct hf_blob *text, struct hf_bytes body);
+
 /**
  * Sign the next version of the targets file.
  * @param text     gives the whole file; free with hf_blob_free

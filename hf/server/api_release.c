@@ -147,7 +147,11 @@ void hf_api_release_new(struct hf_call *call)
                                    .version = hf_call_text(call, "version"),
                                    .notes = hf_call_text(call, "notes"),
                                    .security = json_is_true(json_object_get(call->body, "security")),
+                                   .role = hf_call_text(call, "role"),
                                    .targets = hf_call_text(call, "targets")};
+  if (release.role.len == 0) {
+    release.role = HF_LIT("targets");
+  }
   if (hex.len > 0 && hf_hex_parse(sbom, sizeof sbom, hex) == HF_OK) {
     release.sbom = hf_bytes_init(sbom, sizeof sbom);
   }

@@ -17,6 +17,7 @@ struct hf_api;
 struct hf_cache;
 struct hf_rollout_set;
 struct hf_repo;
+struct hf_roots;
 struct hf_api;
 
 /** Things a console looks at; one row each in table `pulse`. */
@@ -52,6 +53,7 @@ struct hf_engine {
   struct hf_cache *cache;          /**< devices in memory; NULL in the reader */
   struct hf_rollout_set *rollouts; /**< rollouts that may offer something; NULL in the reader */
   struct hf_repo *repo;            /**< image repository; NULL in the reader */
+  struct hf_roots *roots;          /**< roots of both repositories; NULL in the reader */
   struct hf_api *api;              /**< what the REST side keeps; hf_api_open */
   struct hf_audit_chain chain;     /**< end of the audit log */
   uint64_t change;                 /**< number of the last change */
@@ -62,6 +64,7 @@ struct hf_engine {
   uint64_t mark_number;
   bool in_group;
   struct hf_pubkey role_key[HF_VAULT_ROLES]; /**< public keys of enum hf_vault_role; type HF_KEY_NONE: not asked yet */
+  enum hf_vault_role role_slot[HF_VAULT_ROLES]; /**< which of the vault's keys that is: with or without HF_VAULT_NEXT */
   bool vault_used;                           /**< the vault signed something in this group */
   uint32_t generation;                       /**< rises when what devices are offered may have changed */
   uint64_t dice;                             /**< spreads check-ins; no secret */

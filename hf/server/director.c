@@ -7,6 +7,7 @@
 #include "hf/server/cache.h"
 #include "hf/server/devices.h"
 #include "hf/server/files.h"
+#include "hf/server/roots.h"
 #include "hf/server/signer.h"
 #include "hf/wire/target.h"
 #include "hf/wire/tufwrite.h"
@@ -127,16 +128,23 @@ static enum hf_err files_sign(struct files *files, struct hf_engine *engine, con
   return err == HF_OK ? file_sign(engine, &files->timestamp, &body, row) : err;
 }
 
+static int64_t root_version(const struct hf_engine *engine)
+{
+  const struct hf_tuf_root *root = hf_roots_signing(engine, HF_ROOTS_DIRECTOR);
+  return root == NULL ? 1 : root->version;
+}
+
 static enum hf_err files_store(struct files *files, struct hf_engine *engine, const struct hf_device_row *row,
                                uint32_t version, int64_t expires)
 {
   struct hf_stmt *stmt = hf_stmt_open(
-      engine->db, "INSERT INTO director_file (device, version, assignment, expires, timestamp, snapshot, targets)"
-                  " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET version = excluded.version,"
-                  " assignment = excluded.assignment, expires = excluded.expires, timestamp = excluded.timestamp,"
+      engine->db, "INSERT INTO director_file (device, version, root, assignment, expires, timestamp, snapshot, targets)"
+                  " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (device) DO UPDATE SET version = excluded.version,"
+                  " root = excluded.root, assignment = excluded.assignment, expires = excluded.expires, timestamp = excluded.timestamp,"
                   " snapshot = excluded.snapshot, targets = excluded.targets");
   hf_stmt_put_int(stmt, row->n);
   hf_stmt_put_int(stmt, version);
+  hf_stmt_put_int(stmt, root_version(engine));
   hf_stmt_put_int(stmt, row->assignment);
   hf_stmt_put_int(stmt, expires);
   hf_stmt_put_bytes(stmt, hf_buf_bytes(&files->timestamp));
@@ -171,11 +179,11 @@ static enum hf_err renew(struct hf_engine *engine, struct hf_device_row *row, in
 
 static enum hf_err fresh(bool *is_fresh, struct hf_engine *engine, const struct hf_device_row *row, int64_t now)
 {
-  struct hf_stmt *stmt = hf_stmt_open(engine->db, "SELECT assignment, expires FROM director_file WHERE device = ?");
+  struct hf_stmt *stmt = hf_stmt_open(engine->db, "SELECT assignment, expires, root FROM director_file WHERE device = ?");
   hf_stmt_put_int(stmt, row->n);
   enum hf_err err = hf_stmt_next(stmt);
   *is_fresh = err == HF_OK && hf_stmt_get_int(stmt, 0) == row->assignment &&
-              hf_stmt_get_int(stmt, 1) - now > HF_DIRECTOR_RENEW_S;
+              hf_stmt_get_int(stmt, 1) - now > HF_DIRECTOR_RENEW_S && hf_stmt_get_int(stmt, 2) == root_version(engine);
   hf_stmt_close(stmt);
   return err == HF_E_NOT_FOUND ? HF_OK : err;
 }

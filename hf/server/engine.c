@@ -11,10 +11,12 @@
 #include "hf/server/auth.h"
 #include "hf/server/cache.h"
 #include "hf/server/core.h"
+#include "hf/server/expiry.h"
 #include "hf/server/member.h"
 #include "hf/server/releases.h"
 #include "hf/server/repo.h"
 #include "hf/server/rollout_set.h"
+#include "hf/server/roots.h"
 #include "hf/server/schema.h"
 #include "hf/server/settings.h"
 
@@ -138,7 +140,13 @@ static enum hf_err open_writer(struct hf_engine *engine, const char *path, int64
   if (err == HF_OK) {
     err = hf_engine_bootstrap(engine, now);
   }
-  return err == HF_OK ? hf_repo_open(engine, now) : err;
+  if (err == HF_OK) {
+    err = hf_repo_open(engine, now);
+  }
+  if (err == HF_OK) {
+    err = hf_roots_open(engine);
+  }
+  return err == HF_OK ? hf_expiry_open(engine) : err;
 }
 
 enum hf_err hf_engine_open(struct hf_engine **engine, const struct hf_engine_config *config, int64_t now)
@@ -178,6 +186,7 @@ void hf_engine_close(struct hf_engine *engine)
   }
   hf_api_close(engine);
   hf_repo_close(engine);
+  hf_roots_close(engine);
   hf_rollout_set_close(engine);
   hf_cache_free(engine->cache);
   hf_db_close(engine->db);
@@ -348,6 +357,9 @@ enum hf_err hf_engine_tick(struct hf_engine *engine, int64_t now)
   enum hf_err err = silence_tick(engine, now);
   if (err == HF_OK) {
     err = rollouts_tick(engine, now);
+  }
+  if (err == HF_OK) {
+    err = hf_roots_tick(engine);
   }
   if (err == HF_OK) {
     err = hf_repo_tick(engine, now);

@@ -221,7 +221,11 @@ static enum hf_err targets_read(struct publication *in)
   if (hf_tuf_parse(&in->file, in->ask->targets, HF_TUF_TARGETS, &limits, in->why) != HF_OK) {
     return HF_E_DENIED;
   }
-  enum hf_err err = hf_repo_targets(in->engine, &in->present);
+  struct hf_bytes role = in->ask->role.len > 0 ? in->ask->role : HF_LIT("targets");
+  enum hf_err err = hf_repo_load(in->engine, &in->present, role);
+  if (err == HF_E_NOT_FOUND) {
+    return refuse(in, HF_RULE_TARGETS_UNDELEGATED, nowhere(), HF_E_INPUT);
+  }
   if (err == HF_OK) {
     err = hf_tuf_parse(&present, in->present, HF_TUF_TARGETS, &limits, NULL) == HF_OK ? HF_OK : HF_E_IO;
   }
@@ -407,7 +411,8 @@ static enum hf_err release_put(struct publication *in)
   struct hf_stmt *stmt = hf_stmt_open(
       in->engine->db,
       "INSERT INTO release (product, version, version_key, counter, security, from_range, hardware, notes,"
-      " sbom, created, created_by, targets_version, requires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+      " sbom, created, created_by, targets_version, requires) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,"
+      " (SELECT coalesce(max(targets_version), 0) + 1 FROM release), ?)");
   hf_stmt_put_text(stmt, in->ask->product);
   hf_stmt_put_text(stmt, hf_bytes_text(in->version_text));
   hf_stmt_put_int(stmt, hf_release_version_key(&in->version));
@@ -423,7 +428,6 @@ static enum hf_err release_put(struct publication *in)
   }
   hf_stmt_put_int(stmt, in->act->now);
   hf_stmt_put_text(stmt, in->act->who);
-  hf_stmt_put_int(stmt, in->file.version);
   hf_stmt_put_text(stmt, hf_bytes_init(in->set.requires, in->set.requires_len));
   return hf_stmt_run(stmt);
 }
@@ -514,7 +518,10 @@ static enum hf_err publish(struct publication *in)
     err = files_put(in);
   }
   if (err == HF_OK) {
-    err = hf_repo_publish(in->engine, in->ask->targets, in->act->now, in->why);
+    const struct hf_repo_file file = {.name = in->ask->role.len > 0 ? in->ask->role : HF_LIT("targets"),
+                                      .text = in->ask->targets};
+    const struct hf_repo_set set = {.files = &file, .count = 1};
+    err = hf_repo_publish_set(in->engine, &set, in->act->now, in->why);
   }
   if (err == HF_OK) {
     err = rows_put(in);

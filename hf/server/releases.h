@@ -24,7 +24,8 @@ struct hf_release_new {
   struct hf_bytes notes;
   bool security;
   struct hf_bytes sbom;    /**< its SHA-256 (32 bytes), uploaded before, or empty */
-  struct hf_bytes targets; /**< the signed targets.json, byte for byte */
+  struct hf_bytes role;    /**< a delegated role whose file it goes into; empty: targets.json */
+  struct hf_bytes targets; /**< the signed file, byte for byte */
 };
 /**
  * Publish: the whole client workflow runs over what would be served, every new artifact is checked against its upload,

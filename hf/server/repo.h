@@ -39,6 +39,32 @@ HF_MUST enum hf_err hf_repo_get(struct hf_repo_state *state, struct hf_db *db);
 HF_MUST enum hf_err hf_repo_open(struct hf_engine *engine, int64_t now);
 void hf_repo_close(struct hf_engine *engine);
 
+/** A targets file to publish: the top-level one or a delegated role's. Borrows. */
+struct hf_repo_file {
+  struct hf_bytes name; /**< "targets", or the role's name */
+  struct hf_bytes text; /**< the signed file, byte for byte */
+};
+/** Longest name of a delegated role that this server publishes. */
+#define HF_REPO_NAME_MAX 32
+/** May a role that this server publishes have this name? 1-32 of a-z 0-9 - _, beginning with a letter or digit, not
+ * that of another top-level role: as a file name and in a URL it stands for itself on every system. */
+bool hf_repo_name_check(struct hf_bytes name);
+/** Files one publication may bring: targets and the roles a snapshot may list. */
+#define HF_REPO_FILES_MAX (1 + HF_TUF_LISTED_MAX)
+
+/** What is published together. Borrows. */
+struct hf_repo_set {
+  struct hf_bytes root; /**< the next root, judged by hf_roots_publish already; empty: it stays */
+  uint32_t root_version;
+  bool restart; /**< the root takes an online key away, so devices forget their floors: versions that were
+                     fast-forwarded begin again */
+  const struct hf_repo_file *files;
+  size_t count;
+};
+/** The same as hf_repo_publish for several files, or for a new root with them. */
+HF_MUST enum hf_err hf_repo_publish_set(struct hf_engine *engine, const struct hf_repo_set *set, int64_t now,
+                                        struct hf_why *why);
+
 /**
  * Prepare the publication of a new targets file in the open group: sign snapshot and timestamp, verify all with the
  * client workflow as a device would that knows the present state, write the files under names nobody asks for yet.
@@ -46,6 +72,11 @@ void hf_repo_close(struct hf_engine *engine);
  * @return HF_OK; HF_E_DENIED with why: a client would refuse it; HF_E_FULL; HF_E_IO; HF_E_CRYPTO
  */
 HF_MUST enum hf_err hf_repo_publish(struct hf_engine *engine, struct hf_bytes targets, int64_t now, struct hf_why *why);
+/** The version of a targets file ("targets" or a delegated role's name) that the present snapshot lists.
+ * HF_E_NOT_FOUND. Engine and reader. */
+HF_MUST enum hf_err hf_repo_listed(int64_t *version, const struct hf_engine *engine, struct hf_bytes name);
+/** The present text of such a file. Gives heap bytes to free(). HF_E_NOT_FOUND. Engine and reader. */
+HF_MUST enum hf_err hf_repo_load(struct hf_engine *engine, struct hf_bytes *text, struct hf_bytes name);
 /** The present targets file, gives heap bytes to free(). */
 HF_MUST enum hf_err hf_repo_targets(struct hf_engine *engine, struct hf_bytes *targets);
 /** Copy an uploaded file to where the repository serves it, under its consistent-snapshot name, checking length and

@@ -41,10 +41,14 @@ static const struct reach {
     {HF_FRONT, ALWAYS, "spool", RWC, false},
 
     {HF_ENGINE, START, "bootstrap.json", R, true},
+    {HF_ENGINE, START, "tls/server.crt", R, true}, /* when do they end? */
+    {HF_ENGINE, START, "tls/server-ca.crt", R, true},
+    {HF_ENGINE, START, "tls/device-ca.crt", R, true},
+    {HF_ENGINE, START, "tls/factory-ca.crt", R, true},
     {HF_ENGINE, ALWAYS, "db", RWC, false},
     {HF_ENGINE, ALWAYS, "repo", RWC, false},
     {HF_ENGINE, ALWAYS, "spool", RWC, false},
-    {HF_ENGINE, ALWAYS, "director", R, true},
+    {HF_ENGINE, ALWAYS, "director", RWC, true},
 
     /* The reader writes no row; SQLite's shared memory for WAL is a file that every reader writes. */
     {HF_READER, START, "db", RW, false},

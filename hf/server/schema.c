@@ -206,9 +206,18 @@ static const char *const version_requires[] = {
     NULL,
 };
 
+static const char *const version_roots[] = {
+    /* roots published after the first: the database decides, files follow. repository: enum hf_roots_repository */
+    "CREATE TABLE root_file (repository INTEGER NOT NULL, version BIGINT NOT NULL, file BLOB NOT NULL,"
+    " created BIGINT NOT NULL, created_by TEXT NOT NULL, PRIMARY KEY (repository, version)) WITHOUT ROWID",
+    /* the director root under which the files were signed: another one has them signed anew */
+    "ALTER TABLE director_file ADD COLUMN root BIGINT NOT NULL DEFAULT 1",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
 static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset, version_reports,
-                                                            version_requires};
+                                                            version_requires, version_roots};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

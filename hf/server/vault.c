@@ -25,6 +25,7 @@
 
 struct hf_vault {
   struct hf_key *role[ROLE_COUNT];
+  struct hf_key *next[ROLE_COUNT]; /* made ready for a rotation; NULL: none */
   struct hf_key *ca;
   X509 *ca_cert;
   struct hf_vaultlog log;
@@ -99,6 +100,18 @@ static enum hf_err load_key(struct hf_key **key, const char *dir, const char *na
   return err;
 }
 
+/* The key that a coming root lists, made by `holdfast root online-key`. Most of the time there is none. */
+static enum hf_err load_next(struct hf_key **key, const char *dir, const char *role)
+{
+  char name[32];
+  char path[PATH_MAX];
+  (void)snprintf(name, sizeof name, "%s.next.pem", role);
+  if (snprintf(path, sizeof path, "%s/%s", dir, name) >= (int)sizeof path) {
+    return HF_E_SPACE;
+  }
+  return access(path, F_OK) == 0 ? load_key(key, dir, name) : HF_OK;
+}
+
 static enum hf_err load_ca_cert(struct hf_vault *vault, const char *dir)
 {
   char path[PATH_MAX];
@@ -151,6 +164,7 @@ enum hf_err hf_vault_open(struct hf_vault **vault, const char *dir)
       continue; /* a workspace from before there was signed time */
     }
     err = load_key(&made->role[i], dir, roles[i].file);
+    err = err == HF_OK ? load_next(&made->next[i], dir, roles[i].name) : err;
   }
   err = err == HF_OK ? load_key(&made->ca, dir, "device-ca.pem") : err;
   err = err == HF_OK ? load_ca_cert(made, dir) : err;
@@ -170,6 +184,7 @@ void hf_vault_close(struct hf_vault *vault)
   }
   for (size_t i = 0; i < ROLE_COUNT; i++) {
     hf_key_free(vault->role[i]);
+    hf_key_free(vault->next[i]);
   }
   hf_key_free(vault->ca);
   X509_free(vault->ca_cert);
@@ -255,9 +270,14 @@ static enum hf_err refuse(struct hf_vault *vault, const char *role, const char *
 static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
 {
   char type[16] = "";
-  uint32_t role = request->sign.role;
+  uint32_t role = request->sign.role & ~(uint32_t)HF_VAULT_NEXT;
+  bool next = (request->sign.role & HF_VAULT_NEXT) != 0;
   if (role < 1 || role >= ROLE_COUNT || vault->role[role] == NULL) {
     return refuse(vault, "vault", "no such role", request->sign.canonical);
+  }
+  struct hf_key *key = next ? vault->next[role] : vault->role[role];
+  if (key == NULL) {
+    return refuse(vault, roles[role].name, "no next key", request->sign.canonical);
   }
   const char *reason = judge(type, (enum hf_vault_role)role, request->sign.canonical, request->sign.subject);
   if (reason != NULL) {
@@ -269,7 +289,7 @@ static enum hf_err answer_sign(struct hf_vault *vault, struct hf_buf *room, cons
                               .subject = request->sign.subject};
   hf_sha256(line.sha256, request->sign.canonical);
   enum hf_err err = hf_vaultlog_put(&vault->log, &line);
-  return err == HF_OK ? hf_key_sign(room, vault->role[role], request->sign.canonical) : err;
+  return err == HF_OK ? hf_key_sign(room, key, request->sign.canonical) : err;
 }
 
 static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
@@ -300,13 +320,15 @@ static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, con
   return hf_vaultlog_put(&vault->log, &line); /* the caller drops the certificate when this failed */
 }
 
-static enum hf_err answer_public(struct hf_vault *vault, struct hf_buf *room, uint32_t role)
+static enum hf_err answer_public(struct hf_vault *vault, struct hf_buf *room, uint32_t asked)
 {
   struct hf_pubkey key;
-  if (role < 1 || role >= ROLE_COUNT || vault->role[role] == NULL) {
+  uint32_t role = asked & ~(uint32_t)HF_VAULT_NEXT;
+  bool next = (asked & HF_VAULT_NEXT) != 0;
+  if (role < 1 || role >= ROLE_COUNT || vault->role[role] == NULL || (next && vault->next[role] == NULL)) {
     return HF_E_NOT_FOUND;
   }
-  enum hf_err err = hf_key_public(&key, vault->role[role]);
+  enum hf_err err = hf_key_public(&key, next ? vault->next[role] : vault->role[role]);
   if (err == HF_OK) {
     hf_buf_put(room, hf_bytes_init(key.at, key.len));
   }

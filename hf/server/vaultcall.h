@@ -13,11 +13,17 @@
 struct hf_vault_link;
 
 /** The roles the vault holds online keys for. */
-enum hf_vault_role { HF_VAULT_TIMESTAMP = 1, HF_VAULT_SNAPSHOT = 2, HF_VAULT_DIRECTOR = 3, HF_VAULT_TIME = 4 };
+enum hf_vault_role {
+  HF_VAULT_TIMESTAMP = 1,
+  HF_VAULT_SNAPSHOT = 2,
+  HF_VAULT_DIRECTOR = 3,
+  HF_VAULT_TIME = 4,
+  HF_VAULT_NEXT = 16 /**< added to a role: its next key, vault/ROLE.next.pem, when there was one at start */
+};
 /** Room for an array by role. */
 #define HF_VAULT_ROLES 5
 
-/** Public key of a role. */
+/** Public key of a role. HF_E_NOT_FOUND: there is no next one. */
 HF_MUST enum hf_err hf_vault_public(struct hf_vault_link *link, struct hf_pubkey *key, enum hf_vault_role role);
 
 /**

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "hf/codec/text.h"
 #include "hf/wire/pubkey.h"
 
 /* Roles in the order their names ascend. */
@@ -336,6 +337,218 @@ enum hf_err hf_tufwrite_edit_targets(struct hf_buf *out, struct hf_json body, co
     }
   }
   hf_buf_put_u8(out, '}');
+  return result(out);
+}
+
+/* ---- delegations ---- */
+
+static void put_delegation(struct hf_buf *out, const struct hf_tufwrite_delegation *delegation,
+                           const struct sorted_keys *sorted)
+{
+  hf_json_put_comma(out);
+  hf_buf_put_text(out, "{\"keyids\":[");
+  for (size_t i = 0; i < sorted->count; i++) {
+    hf_json_put_comma(out);
+    hf_json_put_hex(out, hf_bytes_init(sorted->id[sorted->index[i]], HF_SHA256_LEN));
+  }
+  hf_buf_put_text(out, "],\"name\":");
+  hf_json_put_text(out, delegation->name);
+  hf_buf_put_text(out, ",\"paths\":[");
+  for (size_t i = 0; i < delegation->path_count; i++) {
+    hf_json_put_comma(out);
+    hf_json_put_text(out, delegation->paths[i]);
+  }
+  hf_buf_put_text(out, delegation->terminating ? "],\"terminating\":true" : "],\"terminating\":false");
+  hf_buf_put_text(out, ",\"threshold\":");
+  hf_json_put_int(out, delegation->threshold);
+  hf_buf_put_u8(out, '}');
+}
+
+/* The keys that are there, and the new ones between them where their ids belong. */
+static void put_delegation_keys(struct hf_buf *out, struct hf_json keys, const struct sorted_keys *sorted,
+                                const struct hf_pubkey *pubs)
+{
+  struct hf_json name, value;
+  size_t next = 0;
+  struct hf_json_walk walk = hf_json_walk_init(keys);
+  bool more = hf_json_walk_member(&walk, &name, &value);
+  hf_buf_put_u8(out, '{');
+  while (more || next < sorted->count) { /* each step takes one of either */
+    uint8_t room[2 * HF_SHA256_LEN];
+    struct hf_buf id = hf_buf_init(room, sizeof room);
+    int order = -1;
+    if (next < sorted->count) {
+      hf_hex_put(&id, hf_bytes_init(sorted->id[sorted->index[next]], HF_SHA256_LEN));
+      order = more ? hf_bytes_order(hf_bytes_init(name.text.at + 1, name.text.len - 2), hf_buf_bytes(&id)) : 1;
+    }
+    if (order <= 0) {
+      put_member(out, name, value);
+      next += order == 0;
+      more = hf_json_walk_member(&walk, &name, &value);
+      continue;
+    }
+    hf_json_put_comma(out);
+    hf_json_put_text(out, hf_buf_bytes(&id));
+    hf_buf_put_u8(out, ':');
+    hf_pubkey_put_tuf(out, &pubs[sorted->index[next++]]);
+  }
+  hf_buf_put_u8(out, '}');
+}
+
+static void put_delegations(struct hf_buf *out, struct hf_json present, const struct hf_tufwrite_delegation *delegation,
+                            const struct sorted_keys *sorted)
+{
+  struct hf_json keys = {HF_LIT("{}")}, roles = {HF_LIT("[]")}, role, name, found;
+  bool replaced = false;
+  if (present.text.len > 0 && hf_json_get(&found, present, "keys") == HF_OK) {
+    keys = found;
+  }
+  if (present.text.len > 0 && hf_json_get(&found, present, "roles") == HF_OK) {
+    roles = found;
+  }
+  hf_json_put_name(out, "delegations");
+  hf_buf_put_text(out, "{\"keys\":");
+  put_delegation_keys(out, keys, sorted, delegation->keys);
+  hf_buf_put_text(out, ",\"roles\":[");
+  struct hf_json_walk walk = hf_json_walk_init(roles);
+  while (hf_json_walk_next(&walk, &role)) { /* bounded by the file */
+    if (hf_json_get(&name, role, "name") == HF_OK && hf_json_is_bytes(name, delegation->name)) {
+      put_delegation(out, delegation, sorted);
+      replaced = true;
+    } else {
+      hf_json_put_comma(out);
+      hf_buf_put(out, role.text);
+    }
+  }
+  if (!replaced) {
+    put_delegation(out, delegation, sorted);
+  }
+  hf_buf_put_text(out, "]}");
+}
+
+enum hf_err hf_tufwrite_edit_delegation(struct hf_buf *out, struct hf_json body, const struct hf_tufwrite_edit *edit,
+                                        const struct hf_tufwrite_delegation *delegation)
+{
+  const struct hf_tufwrite_root keys = {.keys = delegation->keys, .key_count = delegation->key_count};
+  struct sorted_keys sorted;
+  struct hf_json present = {{NULL, 0}}, name, value, bins;
+  bool put = false;
+  if (!version_fits(edit->version) || delegation->key_count > HF_TUF_KEYS_MAX || delegation->threshold < 1 ||
+      delegation->threshold > delegation->key_count || sort_keys(&sorted, &keys) != HF_OK) {
+    return HF_E_INPUT;
+  }
+  if (hf_json_get(&value, body, "delegations") == HF_OK && hf_json_type(value) == HF_JSON_OBJECT) {
+    present = value;
+    if (hf_json_get(&bins, present, "succinct_roles") == HF_OK) {
+      return HF_E_INPUT;
+    }
+  }
+  struct hf_json_walk walk = hf_json_walk_init(body);
+  hf_buf_put_u8(out, '{');
+  while (hf_json_walk_member(&walk, &name, &value)) { /* bounded by the file */
+    bool here = hf_json_is(name, "delegations");
+    if (!put && (here || hf_bytes_order(name.text, HF_LIT("\"delegations\"")) > 0)) {
+      put_delegations(out, present, delegation, &sorted);
+      put = true;
+    }
+    if (hf_json_is(name, "version")) {
+      hf_json_put_name(out, "version");
+      hf_json_put_int(out, edit->version);
+    } else if (hf_json_is(name, "expires")) {
+      put_expires(out, edit->expires);
+    } else if (!here) {
+      put_member(out, name, value);
+    }
+  }
+  hf_buf_put_u8(out, '}');
+  return put ? result(out) : HF_E_INPUT;
+}
+
+/* ---- snapshot with more files ---- */
+
+static void put_listed(struct hf_buf *out, const struct hf_tufwrite_listed *listed)
+{
+  uint8_t hash[HF_SHA256_LEN];
+  hf_sha256(hash, listed->file);
+  hf_json_put_comma(out);
+  hf_json_put_text(out, listed->name);
+  hf_buf_put_text(out, ":{\"hashes\":{\"sha256\":");
+  hf_json_put_hex(out, hf_bytes_init(hash, sizeof hash));
+  hf_buf_put_text(out, "},\"length\":");
+  hf_json_put_int(out, (int64_t)listed->file.len);
+  put_close(out, listed->version);
+}
+
+static const struct hf_tufwrite_listed *find_listed(const struct hf_tufwrite_snapshot *edit, struct hf_json name)
+{
+  for (size_t i = 0; i < edit->count; i++) {
+    if (hf_json_is_bytes(name, edit->listed[i].name)) {
+      return &edit->listed[i];
+    }
+  }
+  return NULL;
+}
+
+/* The smallest new name above `after` and below `before` (empty: no bound) that the snapshot does not list yet. */
+static const struct hf_tufwrite_listed *next_listed(const struct hf_tufwrite_snapshot *edit, struct hf_json meta,
+                                                    struct hf_bytes after, struct hf_bytes before)
+{
+  const struct hf_tufwrite_listed *best = NULL;
+  for (size_t i = 0; i < edit->count; i++) {
+    struct hf_bytes name = edit->listed[i].name;
+    bool between = hf_bytes_order(name, after) > 0 && (before.len == 0 || hf_bytes_order(name, before) < 0);
+    if (between && !is_listed(meta, name) && (best == NULL || hf_bytes_order(name, best->name) < 0)) {
+      best = &edit->listed[i];
+    }
+  }
+  return best;
+}
+
+static void put_meta_merged(struct hf_buf *out, struct hf_json meta, const struct hf_tufwrite_snapshot *edit)
+{
+  struct hf_json name, value;
+  struct hf_bytes after = {NULL, 0};
+  struct hf_json_walk walk = hf_json_walk_init(meta);
+  const struct hf_tufwrite_listed *listed;
+  hf_buf_put_u8(out, '{');
+  while (hf_json_walk_member(&walk, &name, &value)) { /* bounded by the file */
+    struct hf_bytes plain = hf_bytes_init(name.text.at + 1, name.text.len - 2);
+    while ((listed = next_listed(edit, meta, after, plain)) != NULL) { /* each new name once */
+      put_listed(out, listed);
+      after = listed->name;
+    }
+    listed = find_listed(edit, name);
+    if (listed != NULL) {
+      put_listed(out, listed);
+    } else {
+      put_member(out, name, value);
+    }
+  }
+  while ((listed = next_listed(edit, meta, after, (struct hf_bytes){NULL, 0})) != NULL) {
+    put_listed(out, listed);
+    after = listed->name;
+  }
+  hf_buf_put_u8(out, '}');
+}
+
+enum hf_err hf_tufwrite_edit_snapshot(struct hf_buf *out, struct hf_json body, const struct hf_tufwrite_snapshot *edit)
+{
+  struct hf_json meta;
+  if (!version_fits(edit->version) || hf_json_get(&meta, body, "meta") != HF_OK ||
+      hf_json_type(meta) != HF_JSON_OBJECT) {
+    return HF_E_INPUT;
+  }
+  for (size_t i = 0; i < edit->count; i++) {
+    if (!version_fits(edit->listed[i].version) || edit->listed[i].file.len == 0) {
+      return HF_E_INPUT;
+    }
+  }
+  put_open(out, HF_TUF_SNAPSHOT);
+  put_expires(out, edit->expires);
+  hf_json_put_name(out, "meta");
+  put_meta_merged(out, meta, edit);
+  put_spec(out);
+  put_close(out, edit->version);
   return result(out);
 }
 

@@ -68,6 +68,41 @@ struct hf_tufwrite_edit {
 HF_MUST enum hf_err hf_tufwrite_edit_targets(struct hf_buf *out, struct hf_json body,
                                              const struct hf_tufwrite_edit *edit);
 
+/** A delegation to write (TUF 1.0.34 section 4.5). Borrows. */
+struct hf_tufwrite_delegation {
+  struct hf_bytes name;
+  const struct hf_bytes *paths; /**< patterns */
+  size_t path_count;
+  const struct hf_pubkey *keys; /**< each once, at most HF_TUF_KEYS_MAX */
+  size_t key_count;
+  uint16_t threshold;
+  bool terminating;
+};
+/** Append the "signed" part of an existing targets file with one delegation added after the others, or replaced at its
+ * place; version and expiry as `edit` says, whose entries are not looked at. HF_E_INPUT: a threshold it cannot reach, a
+ * key twice, a file with hash bins; HF_E_SPACE. */
+HF_MUST enum hf_err hf_tufwrite_edit_delegation(struct hf_buf *out, struct hf_json body,
+                                                const struct hf_tufwrite_edit *edit,
+                                                const struct hf_tufwrite_delegation *delegation);
+
+/** A file a snapshot is to list. */
+struct hf_tufwrite_listed {
+  struct hf_bytes name; /**< "targets.json", "ROLE.json" */
+  uint32_t version;
+  struct hf_bytes file; /**< as it will be served */
+};
+/** What changes in a snapshot. */
+struct hf_tufwrite_snapshot {
+  uint32_t version;
+  int64_t expires;
+  const struct hf_tufwrite_listed *listed; /**< in any order; each name once */
+  size_t count;
+};
+/** Append the "signed" part of an existing snapshot with some files added or replaced: what else it lists stays, for a
+ * snapshot never loses a file (TUF 1.0.34 section 5.5.5). HF_E_INPUT: not a snapshot's body; HF_E_SPACE. */
+HF_MUST enum hf_err hf_tufwrite_edit_snapshot(struct hf_buf *out, struct hf_json body,
+                                              const struct hf_tufwrite_snapshot *edit);
+
 /** Append the canonical form of a "signed" part: the bytes that are signed. */
 HF_MUST enum hf_err hf_tufwrite_canonical(struct hf_buf *out, struct hf_bytes body);
 

@@ -517,3 +517,56 @@ const char *world_keyset(struct world *world, uint32_t version, uint32_t revoked
   text[out.len] = 0;
   return text;
 }
+
+/* The "signed" part of a file with another version, signed with a key of the offline folder. */
+static char *signed_again(struct world *world, const char *file, const char *key_file, int64_t version)
+{
+  static uint8_t scratch[1 << 17];
+  char from[64];
+  char *present = text_of(world->dir, file);
+  char *out_room = calloc(1, 1 << 17);
+  struct hf_json root, body, value;
+  assert_int_equal(hf_json_parse(&root, hf_bytes_text(present), NULL), HF_OK);
+  assert_int_equal(hf_json_get(&body, root, "signed"), HF_OK);
+  assert_int_equal(hf_json_get(&value, body, "version"), HF_OK);
+  (void)snprintf(from, sizeof from, "%lld}", (long long)version);
+  struct hf_buf text = hf_buf_init(calloc(1, 1 << 17), 1 << 17);
+  hf_buf_put(&text, hf_bytes_init(body.text.at, (size_t)(value.text.at - body.text.at))); /* version comes last */
+  hf_buf_put_text(&text, from);
+  struct hf_key *key = key_of(world->dir, key_file);
+  struct hf_tufwrite_signer signer = {.sign = sign_message, .ctx = key};
+  struct hf_buf out = hf_buf_init(out_room, (1 << 17) - 1);
+  assert_int_equal(hf_key_public(&signer.pub, key), HF_OK);
+  assert_int_equal(
+      hf_tufwrite_sign_file(&out, hf_buf_init(scratch, sizeof scratch), hf_buf_bytes(&text), &signer, 1), HF_OK);
+  hf_key_free(key);
+  free(text.at);
+  free(present);
+  return out_room;
+}
+
+static char *body_text(json_t *body)
+{
+  char *text = json_dumps(body, 0);
+  assert_non_null(text);
+  json_decref(body);
+  return text;
+}
+
+char *world_root(struct world *world, int version)
+{
+  char *root = signed_again(world, "server/repo/metadata/1.root.json", "offline/root.pem", version);
+  char *text = body_text(json_pack("{s:s, s:s}", "repository", "image", "root", root));
+  free(root);
+  return text;
+}
+
+char *world_renewal(struct world *world, uint32_t version)
+{
+  char name[64];
+  (void)snprintf(name, sizeof name, "server/repo/metadata/%u.targets.json", world->targets_version);
+  char *file = signed_again(world, name, "offline/targets.pem", version);
+  char *text = body_text(json_pack("{s:[{s:s, s:s}]}", "files", "name", "targets", "text", file));
+  free(file);
+  return text;
+}

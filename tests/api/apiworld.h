@@ -104,6 +104,11 @@ const char *world_keyset(struct world *world, uint32_t version, uint32_t revoked
 /* Upload and publish a version of the product "thermostat". */
 void world_release(struct world *world, const char *version);
 
+/* A body for POST /roots: the first root again as this version, signed by the offline key; free() it. */
+char *world_root(struct world *world, int version);
+/* A body for POST /targets: the present targets.json as this version, signed; free() it. */
+char *world_renewal(struct world *world, uint32_t version);
+
 /* The route a path belongs to, by the table; -1: none. */
 int world_route(enum hf_method method, struct hf_bytes path);
 

@@ -672,6 +672,40 @@ static void unchanged_replies_cost_no_line(void **state)
   told_free(&third);
 }
 
+static void post_text(const char *path, char *body, int status, const char *what)
+{
+  world_expect(&world, POST(path, .body = body), status, what);
+  free(body);
+}
+
+static void roots_are_published_one_after_the_other(void **state)
+{
+  (void)state;
+  world_expect(&world, GET("/roots/image/1"), 200, "_type");
+  world_expect(&world, GET("/roots/image/2"), 404, NULL);
+  world_expect(&world, GET("/roots/other/1"), 404, NULL);
+  post_text("/roots", world_root(&world, 3), 409, "plus one");
+  char *forged = world_root(&world, 2);
+  char *at = strstr(forged, "2036-");
+  assert_non_null(at);
+  at[3] = '7'; /* a longer life, which nobody signed */
+  post_text("/roots", forged, 422, "");
+  post_text("/roots", world_root(&world, 2), 201, NULL);
+  post_text("/roots", world_root(&world, 2), 409, "plus one"); /* the same again: an old draft */
+  world_expect(&world, GET("/roots/image/2"), 200, NULL);
+  world_expect(&world, GET("/keys"), 200, "director");
+}
+
+static void targets_files_are_renewed_without_a_release(void **state)
+{
+  (void)state;
+  post_text("/targets", world_renewal(&world, world.targets_version), 409, NULL);
+  world_expect(&world, POST("/targets", .body = "{\"files\":[{\"name\":\"targets\",\"text\":\"{}\"}]}"), 422, NULL);
+  world_expect(&world, POST("/targets", .body = "{\"files\":[{\"name\":\"root\",\"text\":\"{}\"}]}"), 422, "name");
+  post_text("/targets", world_renewal(&world, world.targets_version + 1), 201, NULL);
+  world.targets_version++;
+}
+
 static void what_was_done_is_there_after_a_restart(void **state)
 {
   (void)state;
@@ -725,6 +759,8 @@ int main(void)
       cmocka_unit_test(key_sets_are_published_by_their_owners_only),
       cmocka_unit_test(the_overview_counts_what_the_lists_show),
       cmocka_unit_test(unchanged_replies_cost_no_line),
+      cmocka_unit_test(roots_are_published_one_after_the_other),
+      cmocka_unit_test(targets_files_are_renewed_without_a_release),
       cmocka_unit_test(what_was_done_is_there_after_a_restart),
       cmocka_unit_test(no_route_and_no_documented_refusal_is_untested),
   };

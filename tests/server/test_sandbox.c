@@ -299,7 +299,7 @@ static void engine_stores_and_publishes_and_nothing_else(void **state)
       {HF_ENGINE, true, writes, "server/db/holdfast.db", true},
       {HF_ENGINE, true, creates, "server/repo/c.json", true},
       {HF_ENGINE, true, reads, "server/director/1.root.json", true},
-      {HF_ENGINE, true, writes, "server/director/1.root.json", false},
+      {HF_ENGINE, true, creates, "server/director/2.root.json", true}, /* publishes what the holders signed */
       {HF_ENGINE, true, reads, "server/vault/director.pem", false},
       {HF_ENGINE, false, reads, "server/vault/director.pem", false},
       {HF_ENGINE, false, removes, "server/vault/director.pem", false},
