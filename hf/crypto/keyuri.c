@@ -258,7 +258,7 @@ void hf_keyuri_put(struct hf_buf *out, const struct hf_keyuri *uri, bool secret)
     }
     started[attribute->query] = true;
     hf_buf_put_text(out, attribute->name);
-    hf_buf_put_text(out, attribute->kind == SOURCE ? "=file:" : "=");
+    hf_buf_put_text(out, attribute->kind == SOURCE ? "=file://" : "=");
     if (slot) {
       hf_buf_put_uint(out, uri->slot);
     } else {
