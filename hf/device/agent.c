@@ -119,6 +119,20 @@ static struct hf_version trial_version(const struct hf_boot_view *boot)
   return boot->image[i].running.version;
 }
 
+/* Does an image run that has the version wanted, with nothing left to try? */
+static bool runs_wanted(const struct hf_agent *agent)
+{
+  bool runs = false;
+  for (uint8_t i = 0; i < agent->boot.images; i++) {
+    const struct hf_boot_image *image = &agent->boot.image[i];
+    if (image->other.status == HF_SLOT_STAGED) {
+      return false;
+    }
+    runs = runs || hf_version_order(&image->running.version, &agent->update.progress.version) == 0;
+  }
+  return runs;
+}
+
 /* Make the told state agree with what the boot records say. */
 static enum hf_err tell_boot(struct hf_agent *agent)
 {
@@ -134,6 +148,8 @@ static enum hf_err tell_boot(struct hf_agent *agent)
   }
   /* Confirmed, but the power failed before that was written down as told. */
   bool confirmed = progress->state == HF_UPDATE_TRYING && agent->boot.image[0].running.status == HF_SLOT_CONFIRMED;
+  /* A boot loader without a way back made no trial of what was staged. */
+  confirmed = confirmed || (progress->state == HF_UPDATE_STAGED && runs_wanted(agent));
   return confirmed ? hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0) : HF_OK;
 }
 

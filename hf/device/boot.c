@@ -32,7 +32,8 @@ static enum hf_verdict image_verify(struct decision *decision, uint8_t image, ui
 {
   const struct hf_image_policy policy = {.hardware = decision->config->hardware,
                                          .counter_min = decision->state.image[image].counter,
-                                         .counter_optional = true};
+                                         .counter_optional = true,
+                                         .opened = true /* in a slot that runs it stands in the clear */};
   struct hf_image_source source = hf_slot_source(&decision->config->layout->slot[image][slot]);
   struct hf_why why = {0};
   enum hf_verdict verdict = hf_image_verify(&decision->choice->info, &source, decision->config->keys, &policy, &why);

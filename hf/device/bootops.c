@@ -139,4 +139,4 @@ static enum hf_err records_give_up(void *ctx, uint16_t rule)
 }
 
 const struct hf_boot_ops hf_boot_records_ops = {
-    "records", 1, records_get, records_target, records_release, records_stage, records_confirm, records_give_up};
+    "records", 1, records_get, records_target, records_release, records_stage, records_confirm, records_give_up, false};

@@ -71,6 +71,10 @@ struct hf_boot_ops {
    * @param rule  an `enum hf_rule`
    * @return HF_OK; HF_E_IO: the next boot goes back all the same, and says BOOT_NOT_CONFIRMED */
   enum hf_err (*give_up)(void *ctx, uint16_t rule);
+
+  /** The boot loader opens encrypted images itself. If not, the target holds them in the clear before they are staged
+   * (hf/device/unseal.h). */
+  bool opens;
 };
 
 /** A boot loader: the table and its context. Borrowed. */

@@ -314,4 +314,4 @@ static enum hf_err mcuboot_give_up(void *ctx, uint16_t rule)
 }
 
 const struct hf_boot_ops hf_mcuboot_ops = {
-    "mcuboot", 1, mcuboot_get, mcuboot_target, mcuboot_release, mcuboot_stage, mcuboot_confirm, mcuboot_give_up};
+    "mcuboot", 1, mcuboot_get, mcuboot_target, mcuboot_release, mcuboot_stage, mcuboot_confirm, mcuboot_give_up, true};

@@ -12,6 +12,7 @@
 #include "hf/device/refresh.h"
 #include "hf/device/slot.h"
 #include "hf/device/timekey.h"
+#include "hf/device/unseal.h"
 
 enum { FORMAT = 1, RECORD_LEN = 1 + HF_SHA256_LEN + 4 + 4 + 1 + 1 + 1 + 8 + 8 + 8 + 8 + 1 + 2 + 1 + 2 + 4 };
 
@@ -475,16 +476,22 @@ static enum hf_err verify_image(struct hf_update *update, const struct run *run,
   const struct hf_uptane_item *item = &run->plan.item[i];
   const struct hf_image_policy policy = {.hardware = run->installed[item->component].hardware,
                                          .counter_min = run->boot.image[item->component].counter,
-                                         .counter_optional = true};
+                                         .counter_optional = true,
+                                         .opened = true};
   struct hf_area area;
   struct hf_image_info info;
   struct hf_why why = {0};
   if (update->loader.ops->target(update->loader.ctx, &area, item->component) != HF_OK) {
     return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
   }
-  struct hf_image_source source = hf_slot_source(&area);
-  if (hf_image_verify(&info, &source, update->setup->keys, &policy, &why) != HF_ALLOW) {
-    return refuse(update, why.rule);
+  struct hf_seal_view view;
+  struct hf_image_source from = hf_slot_source(&area);
+  enum hf_err err = hf_seal_view_init(&view, &from, update->setup->box, &why);
+  struct hf_image_source source = hf_seal_view_source(&view);
+  bool good = err == HF_OK && hf_image_verify(&info, &source, update->setup->keys, &policy, &why) == HF_ALLOW;
+  hf_secret_wipe(&view.seal, sizeof view.seal);
+  if (!good) {
+    return refuse(update, why.rule != 0 ? why.rule : HF_RULE_IMAGE_READ);
   }
   if (memcmp(info.digest, item->image, HF_SHA256_LEN) != 0 || info.counter != item->counter ||
       hf_version_order(&info.version, &item->version) != 0) {
@@ -552,10 +559,41 @@ enum hf_err hf_update_postpone(struct hf_update *update, int64_t *granted, int64
 
 /* ---- all of it ---- */
 
+/* Where nobody decrypts on the way, what was verified is decrypted where it lies. The download is forgotten before its
+ * first byte changes: a power cut in the middle begins it again. */
+static enum hf_err open_in_place(struct hf_update *update, const struct run *run, size_t i)
+{
+  const struct hf_update_setup *setup = update->setup;
+  struct hf_buf work = hf_buf_init(setup->work, setup->work_cap);
+  struct hf_area area;
+  uint8_t head[HF_IMAGE_HEADER_LEN];
+  struct hf_why why = {0};
+  enum hf_err err = update->loader.ops->target(update->loader.ctx, &area, run->plan.item[i].component);
+  err = err == HF_OK ? hf_area_read(&area, 0, head, sizeof head) : err;
+  if (err != HF_OK || (head[16] & HF_IMAGE_ENCRYPTED) == 0) {
+    return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+  }
+  update->progress.at = 0;
+  if (save(update) != HF_OK) {
+    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_FULL);
+  }
+  err = hf_unseal_area(&area, setup->box, &work, &why);
+  if (err == HF_E_IO) {
+    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+  }
+  return err == HF_OK ? HF_OK : refuse(update, err == HF_E_SPACE ? HF_RULE_SEAL_ROOM : HF_RULE_SEAL_KEY);
+}
+
 static enum hf_err stage(struct hf_update *update, const struct run *run, const struct hf_bootslot *staged)
 {
   if (postponed(update)) {
     return hf_update_put_state(update, HF_UPDATE_POSTPONED, 0);
+  }
+  for (size_t i = 0; i < run->plan.count && !update->loader.ops->opens; i++) {
+    enum hf_err opened = is_todo(run, i) ? open_in_place(update, run, i) : HF_OK;
+    if (opened != HF_OK) {
+      return opened;
+    }
   }
   /* Said before it is done: the boot record is the commit, and a trial that began needs no words about staging. */
   enum hf_err err = hf_update_put_state(update, HF_UPDATE_STAGED, 0);

@@ -12,6 +12,7 @@
 #include "hf/device/clock.h"
 #include "hf/device/events.h"
 #include "hf/wire/image.h"
+#include "hf/wire/seal.h"
 #include "hf/wire/uptane.h"
 
 /** Metadata buffer below which nothing works: a small targets file and the trust record. 16 KiB is comfortable. */
@@ -36,6 +37,7 @@ struct hf_update_setup {
   struct hf_transport transport;
   const struct hf_layout *layout;
   const struct hf_image_keys *keys;
+  const struct hf_seal_box *box; /**< opens encrypted images; NULL: they are refused */
   struct hf_bytes device;
   struct hf_bytes product;
   struct hf_bytes component;          /**< of image 0 */

@@ -18,7 +18,7 @@ int simdevice_image_in(const struct simdevice *device, uint8_t slot)
 {
   const uint8_t *at = device->flash.at + device->layout.slot[0][slot].start;
   for (int i = 0; i < device->repo->count; i++) {
-    struct hf_bytes file = device->repo->images[i].file;
+    struct hf_bytes file = device->repo->images[i].plain;
     if (file.len <= (size_t)SIMDEVICE_SLOT && memcmp(at, file.at, file.len) == 0) {
       return i;
     }
@@ -205,7 +205,36 @@ void simdevice_init_two(struct simdevice *device, struct simrepo *repo, int firs
   device->flash.ops = 0;
 }
 
+void simdevice_set_mode(struct simdevice *device, const struct hf_trailer_format *format, const struct hf_seal_box *box)
+{
+  device->format = *format;
+  device->box = box;
+  device->mcuboot = (struct hf_mcuboot){.layout = &device->layout, .format = *format};
+  device->config.setup.box = box;
+  if (format->mode != HF_BOOT_DIRECT) {
+    device->config.setup.loader = (struct hf_boot_loader){&hf_mcuboot_ops, &device->mcuboot};
+  }
+}
+
 void simdevice_free(struct simdevice *device) { simflash_free(&device->flash); }
+
+/* Where images move the records know them by digest, not by slot. */
+static void judge_trial(struct simdevice *device, enum hf_err had, const struct hf_bootstate *before, int image)
+{
+  bool tried = false;
+  for (int i = 0; i < HF_SLOTS && had == HF_OK; i++) {
+    const struct hf_bootslot *entry = &before->image[0].slot[i];
+    tried = tried || (entry->status == HF_SLOT_TRYING &&
+                      memcmp(entry->digest, device->repo->images[image].info.digest, HF_SHA256_LEN) == 0);
+  }
+  if (device->choice.trial && tried) {
+    note_broken(device, "an unconfirmed image ran twice");
+  }
+  bool overwrite = device->format.mode == HF_BOOT_OVERWRITE;
+  if (!device->choice.trial && !overwrite && !device->confirmed[image] && !tried) {
+    note_broken(device, "ran an image for good that never passed its health check");
+  }
+}
 
 /* What must hold between the boot records before, the choice, and the records after. */
 static void judge_boot(struct simdevice *device, enum hf_err had, const struct hf_bootstate *before)
@@ -228,6 +257,10 @@ static void judge_boot(struct simdevice *device, enum hf_err had, const struct h
     note_broken(device, "the security counter fell");
   }
   device->counter = after.image[0].counter;
+  if (device->format.mode != HF_BOOT_DIRECT) {
+    judge_trial(device, had, before, image);
+    return;
+  }
   if (had == HF_OK && before->image[0].slot[choice->slot[0]].status == HF_SLOT_TRYING) {
     note_broken(device, "an unconfirmed image ran twice");
   }
@@ -251,11 +284,13 @@ bool simdevice_boot(struct simdevice *device, enum hf_reset reset)
 {
   struct hf_bootstate before;
   enum hf_err had = hf_bootstate_get(&before, &device->layout.boot);
-  const struct hf_boot_config config = {.layout = &device->layout,
-                                        .keys = &device->repo->image_keys,
-                                        .hardware = HF_LIT(SIMREPO_HARDWARE),
-                                        .reset = reset};
-  enum hf_err err = hf_boot_choose(&device->choice, &config);
+  const struct hf_swapboot_config config = {.boot = {.layout = &device->layout,
+                                                     .keys = &device->repo->image_keys,
+                                                     .hardware = HF_LIT(SIMREPO_HARDWARE),
+                                                     .reset = reset},
+                                            .format = device->format,
+                                            .box = device->box};
+  enum hf_err err = hf_bootmode_choose(&device->choice, &config);
   if (device->flash.dead) {
     return false;
   }

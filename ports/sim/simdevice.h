@@ -8,7 +8,8 @@
 #define PORTS_SIM_SIMDEVICE_H
 
 #include "hf/device/agent.h"
-#include "hf/device/boot.h"
+#include "hf/device/bootmode.h"
+#include "hf/device/mcuboot.h"
 #include "hf/device/slot.h"
 #include "ports/sim/simrepo.h"
 
@@ -65,6 +66,9 @@ struct simdevice {
   struct hf_agent_config config;
   struct hf_agent agent;
   struct hf_boot_choice choice;
+  struct hf_trailer_format format; /**< of the boot loader; mode DIRECT unless simdevice_set_mode */
+  const struct hf_seal_box *box;   /**< the same for opening encrypted images */
+  struct hf_mcuboot mcuboot;
   int sick;                           /**< index of an image that is never healthy; -1: none */
   bool confirmed[SIMREPO_IMAGES_MAX]; /**< its health check passed once */
   uint32_t counter;                   /**< highest security counter floor seen on flash */
@@ -74,6 +78,10 @@ struct simdevice {
 
 /** A device as it leaves the factory: image `first` in slot 0, trust provisioned. */
 void simdevice_init(struct simdevice *device, struct simrepo *repo, int first, uint32_t align, uint8_t erased);
+/** Another boot loader, before the first boot; and how encrypted images are opened (NULL: they are not). Both borrowed.
+ */
+void simdevice_set_mode(struct simdevice *device, const struct hf_trailer_format *format,
+                        const struct hf_seal_box *box);
 void simdevice_free(struct simdevice *device);
 
 /** The same with a second component, SIMREPO_RADIO on SIMREPO_RADIO_HARDWARE, that runs image `radio`. */

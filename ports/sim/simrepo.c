@@ -145,6 +145,11 @@ int simrepo_add(struct simrepo *repo, struct simrepo_image image)
   struct hf_buf out = hf_buf_init(room, cap);
   must(hf_image_sign(&out, &build, hf_bytes_init(payload, image.payload_len), &signer), "sign an image");
   slot->file = keep(repo, hf_buf_bytes(&out));
+  slot->plain = slot->file;
+  if (image.seal_for != NULL) {
+    memcpy(room + HF_IMAGE_HEADER_LEN, payload, image.payload_len);
+    slot->plain = keep(repo, hf_buf_bytes(&out));
+  }
   free(room);
   struct hf_image_source source = hf_image_source_init(&slot->file);
   must(hf_image_parse(&slot->info, &source, NULL), "parse an image");

@@ -10,7 +10,7 @@
 #include "ports/sim/simworld.h"
 
 #define SIMREPO_IMAGES_MAX 12
-#define SIMREPO_BLOBS_MAX 64
+#define SIMREPO_BLOBS_MAX 128
 #define SIMREPO_PRODUCT "thermostat"
 #define SIMREPO_COMPONENT "main"
 #define SIMREPO_HARDWARE "thermo-a"
@@ -36,6 +36,7 @@ struct simrepo_image {
   struct hf_key *seal_for; /**< encrypted for this key; NULL: plain */
   /* filled by simrepo_add */
   struct hf_bytes file;
+  struct hf_bytes plain; /**< as it runs: `file`, decrypted */
   struct hf_image_info info;
   uint8_t sha256[HF_SHA256_LEN];
 };
