@@ -372,7 +372,11 @@ static void checkin_fill(struct hf_checkin *checkin, const struct hf_agent *agen
                                  .reset = (uint8_t)config->reset,
                                  .storage = (uint8_t)config->storage,
                                  .has_acted = agent->acted != 0,
-                                 .acted = agent->acted};
+                                 .acted = agent->acted,
+                                 .has_anchor = agent->has_anchor};
+  for (size_t i = 0; i < sizeof checkin->anchor; i++) {
+    checkin->anchor[i] = agent->anchor[i];
+  }
   checkin->time = hf_clock_known(&agent->clock) ? hf_clock_now(&agent->clock) : 0;
   components_fill(checkin, agent, text);
   update_fill(checkin, agent, text);
@@ -587,6 +591,8 @@ static void talk(struct hf_agent *agent, struct hf_agent_next *next)
   agent->reached = true;
   take_answer(agent, &answer);
   next->renew = answer.renew;
+  next->rekey = answer.rekey;
+  next->anchors = answer.anchors;
   next->sleep_s = answer.next_s < HF_AGENT_SLEEP_MAX_S ? answer.next_s : HF_AGENT_SLEEP_MAX_S;
   next->sleep_s = next->sleep_s > 0 ? next->sleep_s : 1;
   if (!hf_agent_on_trial(agent) && (answer.director != 0 || is_look_due(agent))) {
@@ -629,6 +635,14 @@ void hf_agent_renewed(struct hf_agent *agent, enum hf_err err)
                                          .time = hf_clock_now(&agent->clock),
                                          .rule = err == HF_OK ? HF_RULE_NONE : HF_RULE_AGENT_RENEW};
   best_effort(hf_events_put(&agent->events, &event));
+}
+
+void hf_agent_put_anchor(struct hf_agent *agent, const uint8_t sha256[HF_SHA256_LEN])
+{
+  for (size_t i = 0; i < sizeof agent->anchor; i++) {
+    agent->anchor[i] = sha256[i];
+  }
+  agent->has_anchor = true;
 }
 
 int64_t hf_agent_time(const struct hf_agent *agent) { return hf_clock_now(&agent->clock); }

@@ -51,6 +51,8 @@ struct hf_agent_next {
   bool reboot;          /**< now, instead of sleeping */
   enum hf_reset reason; /**< of the reboot */
   bool renew;           /**< the certificate, before sleeping; report with hf_agent_renewed */
+  bool rekey;           /**< and for a new key, also where the port would keep the old one */
+  bool anchors;         /**< ask the server for its CAs (docs/spec/identity.md) and trust those that are vouched for */
 };
 
 struct hf_agent {
@@ -73,6 +75,8 @@ struct hf_agent {
   uint64_t reported_ms; /**< uptime of the last report that was answered */
   int64_t looked;       /**< when the repositories were last asked, seconds since 1970 */
   uint8_t answer[HF_CHECKIN_ANSWER_MAX]; /**< the last answer; signed time borrows it */
+  bool has_anchor;
+  uint8_t anchor[HF_CHECKIN_ANCHOR_LEN]; /**< hf_agent_put_anchor */
   uint64_t started_ms;
   uint64_t due_ms; /**< next check-in while on trial */
 };
@@ -104,6 +108,10 @@ HF_MUST enum hf_err hf_agent_put_attribute(struct hf_agent *agent, struct hf_byt
 
 /** The certificate was renewed (HF_OK) or could not be; queues an event. */
 void hf_agent_renewed(struct hf_agent *agent, enum hf_err err);
+
+/** The port tells which server CA is the newest it trusts: told to the server in each check-in.
+ * @param sha256  of its certificate; borrows */
+void hf_agent_put_anchor(struct hf_agent *agent, const uint8_t sha256[HF_SHA256_LEN]);
 
 /** The device's best time, seconds since 1970: for judging certificates. */
 int64_t hf_agent_time(const struct hf_agent *agent);

@@ -16,6 +16,12 @@ static const struct {
     [HF_ALARM_DUPLICATE_ID] = {"duplicate-id", "the device id is in two batch records"},
     [HF_ALARM_DUPLICATE_KEY] = {"duplicate-key", "two device ids have one and the same key"},
     [HF_ALARM_SECOND_RECORD] = {"second-record", "a second, different batch record came for one order"},
+    [HF_ALARM_CLONE] = {"possible-clone",
+                        "two devices take turns under one certificate, or one was set back to an old copy"},
+    [HF_ALARM_OLD_CERTIFICATE] =
+        {"old-certificate",
+         "a certificate was shown that the device has replaced: a stolen copy, or a device set back"},
+    [HF_ALARM_SHARED_KEY] = {"shared-key", "two devices hold one and the same private key"},
     [HF_ALARM_BATCH_REFUSED] = {"batch-refused", "a batch record that its station signed breaks the order"},
     [HF_ALARM_REPORT_FORGED] = {"report-forged", "a version report came that the device cannot have signed"},
     [HF_ALARM_REPORT_REPLAYED] = {"report-replayed", "an old signed version report came again"},

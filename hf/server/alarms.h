@@ -23,6 +23,9 @@ enum hf_alarm {
   HF_ALARM_REPORT_DIFFERS,    /**< unsigned words about the software differ from the signed ones */
   HF_ALARM_PART_MISSING,      /**< a secondary that signs for itself is not in the device's report */
   HF_ALARM_ATTACK,            /**< the device itself reports an attack, signed */
+  HF_ALARM_CLONE,             /**< two sequences of check-ins go on under one certificate */
+  HF_ALARM_OLD_CERTIFICATE,   /**< a certificate was shown that the device has replaced */
+  HF_ALARM_SHARED_KEY,        /**< two devices hold one and the same key */
   HF_ALARM_COUNT
 };
 

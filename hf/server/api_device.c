@@ -4,11 +4,13 @@
 #include <string.h>
 
 #include "hf/codec/json.h"
+#include "hf/fleet/crl.h"
 #include "hf/fleet/rollout.h"
 #include "hf/server/call.h"
 #include "hf/server/enrol.h"
 #include "hf/server/registry.h"
 #include "hf/server/reports.h"
+#include "hf/server/settings.h"
 #include "hf/wire/checkin.h"
 #include "hf/wire/pubkey.h"
 #include "hf/wire/version.h"
@@ -244,12 +246,22 @@ enum {
   ONE_CERT,
   ONE_CERT_SERIAL,
   ONE_CERT_ISSUED,
-  ONE_CERT_NOT_AFTER
+  ONE_CERT_NOT_AFTER,
+  ONE_CA,
+  ONE_TLS,
+  ONE_CIPHER,
+  ONE_FACTORY,
+  ONE_WEAK,
+  ONE_SHARED,
+  ONE_ROTATE_BY,
+  ONE_REVOKED,
+  ONE_REVOKED_REASON,
+  ONE_ANCHOR
 };
 #define ONE_SQL                                                                                                        \
   "SELECT n, id, product, hardware, version, state, wanted, percent, rule, blocked, key_storage, first_seen,"          \
   " last_seen, blocked_reason, postponed_until, address, boot_id, reset_reason, cert, cert_serial, cert_issued, "      \
-  "cert_not_after"                                                                                                     \
+  "cert_not_after, cert_ca, tls, cipher, factory_kind, weak, shared, rotate_by, revoked, revoked_reason, anchor"       \
   " FROM device WHERE id = ?"
 
 static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
@@ -266,6 +278,44 @@ static void put_certificate(struct hf_buf *out, struct hf_stmt *stmt)
   hf_reply_put_time_or_null(out, "issued", hf_stmt_get_int(stmt, ONE_CERT_ISSUED));
   hf_reply_put_time(out, "not_after", hf_stmt_get_int(stmt, ONE_CERT_NOT_AFTER));
   hf_reply_put_text(out, "issuer", HF_LIT("device-ca"));
+  hf_buf_put_text(out, "}");
+}
+
+/* "grace": over, and can still be renewed. */
+static const char *identity_state(const struct hf_call *call, struct hf_stmt *stmt, int64_t grace_s)
+{
+  int64_t left = hf_stmt_get_int(stmt, ONE_CERT_NOT_AFTER) - call->request->now;
+  if (hf_stmt_get_int(stmt, ONE_REVOKED) != 0) {
+    return "revoked";
+  }
+  if (hf_stmt_get_bytes(stmt, ONE_CERT).len == 0) {
+    return "none";
+  }
+  return left < -grace_s ? "expired" : left < 0 ? "grace" : left < 30 * 86400 ? "expiring" : "valid";
+}
+
+static void put_identity(struct hf_call *call, struct hf_stmt *stmt, int64_t grace_s)
+{
+  struct hf_buf *out = call->out;
+  int64_t tls = hf_stmt_get_int(stmt, ONE_TLS);
+  const char *reason = hf_crl_reason_name(hf_stmt_get_int(stmt, ONE_REVOKED_REASON));
+  bool revoked = hf_stmt_get_int(stmt, ONE_REVOKED) != 0;
+  hf_json_put_name(out, "identity");
+  hf_buf_put_text(out, "{");
+  hf_reply_put_text(out, "state", hf_bytes_text(identity_state(call, stmt, grace_s)));
+  hf_reply_put_int(out, "ca", hf_stmt_get_int(stmt, ONE_CA));
+  hf_reply_put_text_or_null(out, "tls",
+                            tls == 0x0304   ? HF_LIT("TLS 1.3")
+                            : tls == 0x0303 ? HF_LIT("TLS 1.2")
+                                            : HF_LIT(""));
+  hf_reply_put_text_or_null(out, "cipher", hf_stmt_get_bytes(stmt, ONE_CIPHER));
+  hf_reply_put_text_or_null(out, "factory", hf_stmt_get_bytes(stmt, ONE_FACTORY));
+  hf_reply_put_bool(out, "weak", hf_stmt_get_int(stmt, ONE_WEAK) != 0);
+  hf_reply_put_bool(out, "shared", hf_stmt_get_int(stmt, ONE_SHARED) != 0);
+  hf_reply_put_time_or_null(out, "rotate_by", hf_stmt_get_int(stmt, ONE_ROTATE_BY));
+  hf_reply_put_time_or_null(out, "revoked", hf_stmt_get_int(stmt, ONE_REVOKED));
+  hf_reply_put_text_or_null(out, "revoked_reason", revoked && reason != NULL ? hf_bytes_text(reason) : HF_LIT(""));
+  hf_reply_put_hash(out, "anchor", hf_stmt_get_bytes(stmt, ONE_ANCHOR));
   hf_buf_put_text(out, "}");
 }
 
@@ -286,7 +336,9 @@ static void reply_device(struct hf_call *call)
   struct hf_buf *out = call->out;
   struct hf_stmt *stmt = hf_stmt_open(call->db, ONE_SQL);
   hf_stmt_put_text(stmt, hf_call_arg(call, HF_PARAM_PATH_device));
-  enum hf_err err = hf_stmt_next(stmt);
+  struct hf_settings settings;
+  enum hf_err err = hf_settings_get(&settings, call->db);
+  err = err == HF_OK ? hf_stmt_next(stmt) : err;
   int64_t n = 0;
   if (err == HF_OK) {
     n = hf_stmt_get_int(stmt, HF_DEVICE_N);
@@ -299,6 +351,7 @@ static void reply_device(struct hf_call *call)
     hf_reply_put_int(out, "boot_id", hf_stmt_get_int(stmt, ONE_BOOT));
     hf_reply_put_text(out, "reset_reason", hf_bytes_text(reset_name(hf_stmt_get_int(stmt, ONE_RESET))));
     put_certificate(out, stmt);
+    put_identity(call, stmt, settings.renewal_grace_s);
     put_storage(out, hf_stmt_get_int(stmt, HF_DEVICE_KEY_STORAGE));
   }
   hf_stmt_close(stmt);

@@ -229,6 +229,8 @@ static void put_settings(struct hf_call *call, const struct hf_settings *setting
   hf_reply_put_int(out, "security_deadline_s", settings->security_deadline_s);
   hf_reply_put_int(out, "certificate_life_s", settings->certificate_life_s);
   hf_reply_put_int(out, "factory_listed_only", settings->factory_listed_only);
+  hf_reply_put_int(out, "renewal_grace_s", settings->renewal_grace_s);
+  hf_reply_put_text_or_null(out, "crl_url", hf_bytes_text(settings->crl_url));
   hf_reply_put_text_or_null(out, "webhook", hf_bytes_text(settings->webhook));
   hf_buf_put_text(out, "}");
 }
@@ -250,6 +252,7 @@ void hf_api_settings_put(struct hf_call *call)
   struct hf_act act = hf_call_act(call);
   struct hf_why why = {0};
   json_t *webhook = json_object_get(call->body, "webhook");
+  json_t *crl_url = json_object_get(call->body, "crl_url");
   enum hf_err err = hf_settings_get(&settings, call->db);
   if (err == HF_OK) {
     settings.checkin_interval_s = hf_call_int(call, "checkin_interval_s", settings.checkin_interval_s);
@@ -259,6 +262,11 @@ void hf_api_settings_put(struct hf_call *call)
     settings.security_deadline_s = hf_call_int(call, "security_deadline_s", settings.security_deadline_s);
     settings.certificate_life_s = hf_call_int(call, "certificate_life_s", settings.certificate_life_s);
     settings.factory_listed_only = hf_call_int(call, "factory_listed_only", settings.factory_listed_only);
+    settings.renewal_grace_s = hf_call_int(call, "renewal_grace_s", settings.renewal_grace_s);
+    if (crl_url != NULL) {
+      const char *url = json_string_value(crl_url);
+      (void)snprintf(settings.crl_url, sizeof settings.crl_url, "%s", url == NULL ? "" : url);
+    }
     if (webhook != NULL) {
       const char *url = json_string_value(webhook);
       (void)snprintf(settings.webhook, sizeof settings.webhook, "%s", url == NULL ? "" : url);

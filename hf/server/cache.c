@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "hf/base/assert.h"
+#include "hf/server/credential.h"
 
 #define TABLE_LEN (2 * HF_CACHE_MAX) /* power of two, at most half full */
 #define EMPTY 0u                     /* else index + 1 */
@@ -183,13 +184,16 @@ static void row_take(struct hf_cached *cached, struct hf_stmt *stmt, struct hf_b
   cached->assignment = (uint32_t)hf_stmt_get_int(stmt, 6);
   cached->acted = (uint32_t)hf_stmt_get_int(stmt, 7);
   cached->boot = (uint32_t)hf_stmt_get_int(stmt, 8);
+  cached->rotate = hf_stmt_get_int(stmt, 9) != 0;
+  cached->connection = hf_credential_print((uint32_t)hf_stmt_get_int(stmt, 10), hf_stmt_get_bytes(stmt, 11),
+                                           hf_stmt_get_bytes(stmt, 12));
 }
 
 static enum hf_err load(struct hf_cached **cached, struct hf_engine *engine, struct hf_bytes id)
 {
   struct hf_stmt *stmt =
       hf_stmt_open(engine->db, "SELECT n, blocked, cert, cert_previous, last_seen, event_number, assignment,"
-                               " acted, boot_id FROM device WHERE id = ?");
+                               " acted, boot_id, rotate, tls, cipher, anchor FROM device WHERE id = ?");
   hf_stmt_put_text(stmt, id);
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {

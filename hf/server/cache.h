@@ -32,6 +32,14 @@ struct hf_cached {
   uint32_t boot;
   uint32_t number;     /**< of the last check-in within that boot */
   uint32_t keyset;     /**< newest key set of its product, 0: none */
+  uint32_t connection; /**< hf_credential_print of what the row says */
+  uint32_t twin_boot;  /**< the last check-in that was out of order */
+  uint32_t twin_number;
+  int64_t alarmed; /**< when an alarm was last counted up, 0: not since it is in memory */
+  uint8_t twin_count;
+  uint8_t twin_clean;
+  bool twin_alone;     /**< none in order has come since */
+  bool rotate;         /**< it is to make a new key */
   uint32_t generation; /**< of the engine when the offer was worked out */
   bool blocked;
   bool has_cert;

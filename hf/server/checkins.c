@@ -6,6 +6,7 @@
 
 #include "hf/base/assert.h"
 #include "hf/server/cache.h"
+#include "hf/server/credential.h"
 #include "hf/server/intake.h"
 #include "hf/server/keysets.h"
 #include "hf/server/member.h"
@@ -70,16 +71,13 @@ static enum hf_err certificate_check(struct visit *visit)
   struct hf_cached *cached = visit->cached;
   const uint8_t *shown = visit->peer->certificate;
   if (cached->has_cert && hf_secret_equal(cached->cert, shown, HF_SHA256_LEN)) {
-    if (!cached->has_previous) {
-      return HF_OK;
-    }
-    struct hf_stmt *stmt = hf_stmt_open(visit->engine->db, "UPDATE device SET cert_previous = NULL WHERE n = ?");
-    hf_stmt_put_int(stmt, cached->n);
-    cached->has_previous = false;
-    enum hf_err err = hf_stmt_run(stmt);
-    return err == HF_OK ? HF_OK : hf_engine_poison(visit->engine, err);
+    return cached->has_previous ? hf_credential_used(visit->engine, cached, visit->now) : HF_OK;
   }
-  return cached->has_previous && hf_secret_equal(cached->cert_previous, shown, HF_SHA256_LEN) ? HF_OK : HF_E_DENIED;
+  if (cached->has_previous && hf_secret_equal(cached->cert_previous, shown, HF_SHA256_LEN)) {
+    return HF_OK;
+  }
+  enum hf_err err = hf_credential_unknown(visit->engine, cached, visit->peer, visit->now);
+  return err == HF_OK ? HF_E_DENIED : err;
 }
 
 enum hf_err hf_cache_admit(struct hf_cached **cached, struct hf_engine *engine, const struct hf_peer *peer, int64_t now)
@@ -223,7 +221,10 @@ static enum hf_err answer_put(struct visit *visit, struct hf_buf *out)
       .events_to = cached->event_number,
       .attributes_stored = checkin->attribute_count > 0,
       .deadline = something || cached->soon ? cached->deadline : 0,
-      .renew = visit->peer->not_after - visit->now < visit->engine->settings.certificate_life_s / RENEW_PART,
+      .renew = cached->rotate ||
+               visit->peer->not_after - visit->now < visit->engine->settings.certificate_life_s / RENEW_PART,
+      .rekey = cached->rotate,
+      .anchors = hf_credential_anchors(visit->peer, checkin),
       .keyset = checkin->has_keyset && cached->keyset > checkin->keyset ? cached->keyset : 0,
   };
   enum hf_err err = time_sign(visit, &answer.timesig, &sig_room);
@@ -237,6 +238,13 @@ enum hf_err hf_engine_checkin(struct hf_engine *engine, struct hf_buf *answer, c
   enum hf_err err = hf_cache_admit(&visit.cached, engine, peer, now);
   if (err == HF_OK) {
     err = hf_checkin_parse(&visit.checkin, body, why);
+  }
+  if (err != HF_OK) {
+    return err;
+  }
+  err = hf_credential_sequence(engine, visit.cached, &visit.checkin, now);
+  if (err == HF_OK) {
+    err = hf_credential_connection(engine, visit.cached, peer, &visit.checkin, now);
   }
   if (err != HF_OK) {
     return err;

@@ -18,6 +18,7 @@ struct hf_cache;
 struct hf_rollout_set;
 struct hf_repo;
 struct hf_roots;
+struct hf_revocation;
 struct hf_api;
 
 /** Things a console looks at; one row each in table `pulse`. */
@@ -42,6 +43,8 @@ struct hf_settings {
   int64_t security_deadline_s; /**< deadline of a security release when the rollout names none: 3 days */
   int64_t certificate_life_s;  /**< life of an operational certificate: 90 days */
   int64_t factory_listed_only; /**< 1: a device in no batch record may not enrol; 0: it raises an alarm */
+  int64_t renewal_grace_s;     /**< how long after its end a certificate can still be renewed: 90 days */
+  char crl_url[161];           /**< where others find the revocation lists, without file name; "" not said */
   char webhook[257];           /**< "" for none */
 };
 
@@ -50,21 +53,23 @@ struct hf_engine {
   struct hf_engine_config config; /**< `server_dir` is a copy of ours */
   char *server_dir;
   struct hf_settings settings;
-  struct hf_cache *cache;          /**< devices in memory; NULL in the reader */
-  struct hf_rollout_set *rollouts; /**< rollouts that may offer something; NULL in the reader */
-  struct hf_repo *repo;            /**< image repository; NULL in the reader */
-  struct hf_roots *roots;          /**< roots of both repositories; NULL in the reader */
-  struct hf_api *api;              /**< what the REST side keeps; hf_api_open */
-  struct hf_audit_chain chain;     /**< end of the audit log */
-  uint64_t change;                 /**< number of the last change */
-  uint64_t pulse[HF_PULSE_COUNT];  /**< changes not yet in table `pulse`; 0: none */
-  enum hf_err poison;              /**< a write failed half-way: the group cannot be committed */
-  enum hf_err mark_poison;         /**< this and the next two as they were at the mark */
+  struct hf_cache *cache;           /**< devices in memory; NULL in the reader */
+  struct hf_rollout_set *rollouts;  /**< rollouts that may offer something; NULL in the reader */
+  struct hf_repo *repo;             /**< image repository; NULL in the reader */
+  struct hf_revocation *revocation; /**< device CAs and their lists; NULL in the reader */
+  struct hf_roots *roots;           /**< roots of both repositories; NULL in the reader */
+  struct hf_api *api;               /**< what the REST side keeps; hf_api_open */
+  struct hf_audit_chain chain;      /**< end of the audit log */
+  uint64_t change;                  /**< number of the last change */
+  uint64_t pulse[HF_PULSE_COUNT];   /**< changes not yet in table `pulse`; 0: none */
+  enum hf_err poison;               /**< a write failed half-way: the group cannot be committed */
+  enum hf_err mark_poison;          /**< this and the next two as they were at the mark */
   uint64_t mark_change;
   uint64_t mark_number;
   bool in_group;
   struct hf_pubkey role_key[HF_VAULT_ROLES]; /**< public keys of enum hf_vault_role; type HF_KEY_NONE: not asked yet */
   enum hf_vault_role role_slot[HF_VAULT_ROLES]; /**< which of the vault's keys that is: with or without HF_VAULT_NEXT */
+  uint8_t anchor[8];                         /**< of the newest server CA, as fronts told last */
   bool vault_used;                           /**< the vault signed something in this group */
   uint32_t generation;                       /**< rises when what devices are offered may have changed */
   uint64_t dice;                             /**< spreads check-ins; no secret */

@@ -15,6 +15,7 @@
 #include "hf/server/member.h"
 #include "hf/server/releases.h"
 #include "hf/server/repo.h"
+#include "hf/server/revocation.h"
 #include "hf/server/rollout_set.h"
 #include "hf/server/roots.h"
 #include "hf/server/schema.h"
@@ -39,8 +40,8 @@ enum hf_err hf_engine_poison(struct hf_engine *engine, enum hf_err err)
 
 const char *hf_pulse_name(enum hf_pulse kind)
 {
-  static const char *const names[HF_PULSE_COUNT] = {"device", "rollout", "release", "group", "product", "audit",
-                                                     "factory"};
+  static const char *const names[HF_PULSE_COUNT] = {"device",  "rollout", "release", "group",
+                                                    "product", "audit",   "factory"};
   return names[kind];
 }
 
@@ -141,6 +142,9 @@ static enum hf_err open_writer(struct hf_engine *engine, const char *path, int64
     err = hf_engine_bootstrap(engine, now);
   }
   if (err == HF_OK) {
+    err = hf_revocation_open(engine);
+  }
+  if (err == HF_OK) {
     err = hf_repo_open(engine, now);
   }
   if (err == HF_OK) {
@@ -188,12 +192,15 @@ void hf_engine_close(struct hf_engine *engine)
   hf_repo_close(engine);
   hf_roots_close(engine);
   hf_rollout_set_close(engine);
+  hf_revocation_close(engine);
   hf_cache_free(engine->cache);
   hf_db_close(engine->db);
   hf_secret_wipe(&engine->config, sizeof engine->config);
   free(engine->server_dir);
   free(engine);
 }
+
+void hf_engine_vault_anew(struct hf_engine *engine) { hf_revocation_ask_again(engine); }
 
 enum hf_err hf_engine_begin(struct hf_engine *engine)
 {
@@ -363,6 +370,9 @@ enum hf_err hf_engine_tick(struct hf_engine *engine, int64_t now)
   }
   if (err == HF_OK) {
     err = hf_repo_tick(engine, now);
+  }
+  if (err == HF_OK) {
+    err = hf_revocation_tick(engine, now);
   }
   return err == HF_OK && minute ? expiry_tick(engine, now) : err;
 }

@@ -17,11 +17,14 @@ struct hf_engine;
 
 /** Who is asking on the device listener, from its verified client certificate. */
 struct hf_peer {
-  struct hf_bytes device;      /**< device id; borrows */
-  uint8_t certificate[32];     /**< SHA-256 of the certificate DER */
-  bool factory;                /**< a factory (IDevID) certificate: may only enrol */
-  int64_t not_after;           /**< end of the certificate's validity */
-  struct hf_bytes address;     /**< text of the peer's address, for the record; borrows */
+  struct hf_bytes device;  /**< device id; borrows */
+  uint8_t certificate[32]; /**< SHA-256 of the certificate DER */
+  bool factory;            /**< a factory (IDevID) certificate: may only enrol */
+  int64_t not_after;       /**< end of the certificate's validity */
+  struct hf_bytes address; /**< text of the peer's address, for the record; borrows */
+  uint32_t tls;            /**< version as on the wire: 0x0304; 0 unknown */
+  struct hf_bytes anchor;  /**< first 8 bytes of the SHA-256 of this server's newest CA; empty unknown; borrows */
+  struct hf_bytes cipher;  /**< suite, at most 48 bytes; borrows */
 };
 
 /** Where the engine finds things. Paths borrow. */
@@ -63,13 +66,16 @@ HF_MUST enum hf_err hf_engine_director(struct hf_engine *engine, struct hf_buf *
 
 /** An EST enrolment whose CSR front has parsed and whose proof of possession it has checked. */
 struct hf_enrol {
-  const struct hf_peer *peer;  /**< factory or operational certificate; NULL with a token */
-  struct hf_bytes token;       /**< one-time token (HTTP Basic password), empty with a certificate */
-  struct hf_bytes device;      /**< the id the CSR asks for */
-  struct hf_bytes product;     /**< from the factory certificate or empty */
-  struct hf_bytes hardware;    /**< the same */
-  struct hf_pubkey key;        /**< public key of the CSR */
-  bool renew;                  /**< simplereenroll: same device, certificate of ours presented */
+  const struct hf_peer *peer;   /**< factory or operational certificate; NULL with a token */
+  struct hf_bytes token;        /**< one-time token (HTTP Basic password), empty with a certificate */
+  struct hf_bytes device;       /**< the id the CSR asks for */
+  struct hf_bytes product;      /**< from the factory certificate or empty */
+  struct hf_bytes hardware;     /**< the same */
+  struct hf_bytes factory_key;  /**< SHA-256 of the factory certificate's key, or empty */
+  struct hf_bytes factory_kind; /**< its key and signature: "ec-256 sha256"; at most 32 bytes */
+  bool factory_weak;            /**< RSA below 2048 bits, SHA-1 or older */
+  struct hf_pubkey key;         /**< public key of the CSR */
+  bool renew;                   /**< simplereenroll: same device, certificate of ours presented */
 };
 
 /** @param certificate  fills with the issued certificate, DER. HF_E_DENIED: blocked, wrong or used token, id taken by
@@ -82,6 +88,9 @@ void hf_engine_api(struct hf_engine *engine, struct hf_api_reply *reply, const s
 
 /** Once a second: rollouts, re-signing, expiry of sessions and tokens. */
 HF_MUST enum hf_err hf_engine_tick(struct hf_engine *engine, int64_t now);
+
+/** The vault process was started anew: what it was asked once is asked again. */
+void hf_engine_vault_anew(struct hf_engine *engine);
 
 /** Monotonic number of the last change a console would want to see; front's long poll compares it. */
 uint64_t hf_engine_change(const struct hf_engine *engine);

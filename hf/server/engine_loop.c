@@ -43,8 +43,13 @@ struct loop {
 
 static struct hf_peer peer_of(const struct hf_msg_peer *from)
 {
-  struct hf_peer peer = {
-      .device = from->device, .factory = from->factory, .not_after = from->not_after, .address = from->address};
+  struct hf_peer peer = {.device = from->device,
+                         .factory = from->factory,
+                         .not_after = from->not_after,
+                         .address = from->address,
+                         .tls = from->tls,
+                         .cipher = from->cipher,
+                         .anchor = from->anchor};
   if (from->certificate.len == sizeof peer.certificate) {
     memcpy(peer.certificate, from->certificate.at, sizeof peer.certificate);
   }
@@ -59,6 +64,9 @@ static enum hf_err enrol(struct loop *loop, struct hf_buf *room, const struct hf
                          .device = msg->enrol.device,
                          .product = msg->enrol.product,
                          .hardware = msg->enrol.hardware,
+                         .factory_key = msg->enrol.factory_key,
+                         .factory_kind = msg->enrol.factory_kind,
+                         .factory_weak = msg->enrol.factory_weak,
                          .renew = msg->enrol.renew};
   if (msg->enrol.key.len != HF_P256_PUBLIC_LEN) {
     return HF_E_INPUT;
@@ -288,6 +296,9 @@ static void on_link(struct hf_child *child, enum hf_process peer, unsigned numbe
     socket = -1;
   } else if (peer == HF_VAULT) {
     hf_vault_link_replace(loop->vault, socket);
+    if (loop->engine != NULL) {
+      hf_engine_vault_anew(loop->engine);
+    }
     socket = -1;
   } else if (peer == HF_COURIER) {
     loop->posting = false;

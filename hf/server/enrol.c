@@ -8,8 +8,10 @@
 #include "hf/server/alarms.h"
 #include "hf/server/auditlog.h"
 #include "hf/server/cache.h"
+#include "hf/server/credential.h"
 #include "hf/server/devices.h"
 #include "hf/server/factory.h"
+#include "hf/server/revocation.h"
 #include "hf/wire/pubkey.h"
 
 /* A device whose clock is a little behind must not refuse its new certificate. */
@@ -30,6 +32,8 @@ struct known {
   bool has_cert;
   uint8_t cert_previous[HF_SHA256_LEN];
   bool has_previous;
+  bool revoked;
+  bool rotate;
 };
 
 /* One enrolment at work. */
@@ -40,8 +44,10 @@ struct enrolment {
   char product[HF_PRODUCT_MAX + 1];
   uint8_t key_hash[HF_SHA256_LEN];
   uint8_t token_hash[HF_SHA256_LEN];
-  const char *way; /* for the audit log */
-  bool fresh;      /* a new identity for the id: numbering starts again */
+  const char *way;  /* for the audit log */
+  bool fresh;       /* a new identity for the id: numbering starts again */
+  bool by_previous; /* a renewal by the certificate before the one in the registry, which was never used */
+  uint32_t ca;
   int64_t now;
 };
 
@@ -62,7 +68,8 @@ static void hash_take(uint8_t out[HF_SHA256_LEN], bool *there, struct hf_bytes b
 static enum hf_err known_get(struct known *known, struct hf_db *db, struct hf_bytes id)
 {
   *known = (struct known){.there = false};
-  struct hf_stmt *stmt = hf_stmt_open(db, "SELECT n, blocked, key_hash, cert, cert_previous FROM device WHERE id = ?");
+  struct hf_stmt *stmt = hf_stmt_open(db, "SELECT n, blocked, key_hash, cert, cert_previous, revoked,"
+                                          " rotate FROM device WHERE id = ?");
   hf_stmt_put_text(stmt, id);
   enum hf_err err = hf_stmt_next(stmt);
   if (err == HF_OK) {
@@ -72,6 +79,8 @@ static enum hf_err known_get(struct known *known, struct hf_db *db, struct hf_by
     hash_take(known->key_hash, &known->has_key, hf_stmt_get_bytes(stmt, 2));
     hash_take(known->cert, &known->has_cert, hf_stmt_get_bytes(stmt, 3));
     hash_take(known->cert_previous, &known->has_previous, hf_stmt_get_bytes(stmt, 4));
+    known->revoked = hf_stmt_get_int(stmt, 5) != 0;
+    known->rotate = hf_stmt_get_int(stmt, 6) != 0;
   }
   hf_stmt_close(stmt);
   return err == HF_E_NOT_FOUND ? HF_OK : err;
@@ -86,21 +95,33 @@ static enum hf_err product_check(struct hf_db *db, const char *product, struct h
   return err == HF_OK && count == 0 ? refuse(why, HF_RULE_ENROL_PRODUCT) : err;
 }
 
+/* Some time after its end a certificate opens this one door still: a device that lay in a drawer comes back by
+ * itself. */
+static enum hf_err dates_check(const struct enrolment *in, struct hf_why *why)
+{
+  int64_t late = in->now - in->ask->peer->not_after;
+  return late <= 0 || late <= in->engine->settings.renewal_grace_s ? HF_OK : refuse(why, HF_RULE_ENROL_GRACE);
+}
+
 /* Renewal: the certificate shown must be the one in use. A new key is allowed, as RFC 7030 section 4.2.2 has it. */
 static enum hf_err renew_check(struct enrolment *in, struct hf_why *why)
 {
   const struct hf_peer *peer = in->ask->peer;
   const struct known *known = &in->known;
-  if (peer == NULL || peer->factory || peer->not_after < in->now || !known->there) {
+  if (peer == NULL || peer->factory || !known->there) {
     return refuse(why, HF_RULE_ENROL_CERTIFICATE);
   }
   bool current = known->has_cert && hf_secret_equal(known->cert, peer->certificate, HF_SHA256_LEN);
   bool previous = known->has_previous && hf_secret_equal(known->cert_previous, peer->certificate, HF_SHA256_LEN);
   if (!current && !previous) {
-    return refuse(why, HF_RULE_ENROL_CERTIFICATE);
+    return refuse(why, known->revoked ? HF_RULE_ENROL_REVOKED : HF_RULE_ENROL_CERTIFICATE);
   }
-  in->way = "renewal";
-  return HF_OK;
+  if (known->rotate && known->has_key && hf_secret_equal(known->key_hash, in->key_hash, HF_SHA256_LEN)) {
+    return refuse(why, HF_RULE_ENROL_SAME_KEY);
+  }
+  in->by_previous = !current;
+  in->way = peer->not_after < in->now ? "renewal after its end" : "renewal";
+  return dates_check(in, why);
 }
 
 /* A factory certificate speaks for its id. An id that has a key already stays with that key: somebody who got hold of a
@@ -110,6 +131,9 @@ static enum hf_err factory_check(struct enrolment *in, struct hf_why *why)
   const struct known *known = &in->known;
   if (!in->ask->peer->factory) {
     return refuse(why, HF_RULE_ENROL_CERTIFICATE);
+  }
+  if (known->revoked) {
+    return refuse(why, HF_RULE_ENROL_REVOKED);
   }
   if (known->there && known->has_key && !hf_secret_equal(known->key_hash, in->key_hash, HF_SHA256_LEN)) {
     enum hf_err raised = hf_alarm_raise(in->engine, HF_ALARM_SECOND_KEY, in->ask->device,
@@ -176,6 +200,14 @@ static enum hf_err rate_check(struct enrolment *in, struct hf_why *why)
   return err == HF_E_NOT_FOUND ? HF_OK : err;
 }
 
+/* A key that was stolen is stolen from everybody: no proof gives it a certificate again. */
+static enum hf_err key_check(struct enrolment *in, struct hf_why *why)
+{
+  bool compromised;
+  enum hf_err err = hf_revocation_key(in->engine, &compromised, in->key_hash);
+  return err == HF_OK && compromised ? refuse(why, HF_RULE_ENROL_KEY_REVOKED) : err;
+}
+
 static enum hf_err right_check(struct enrolment *in, struct hf_why *why)
 {
   const struct hf_enrol *ask = in->ask;
@@ -193,7 +225,10 @@ static enum hf_err right_check(struct enrolment *in, struct hf_why *why)
   if (in->known.blocked) {
     return refuse(why, HF_RULE_ENROL_BLOCKED);
   }
-  err = ask->peer != NULL ? rate_check(in, why) : HF_OK;
+  err = key_check(in, why);
+  if (err == HF_OK && ask->peer != NULL) {
+    err = rate_check(in, why);
+  }
   if (err != HF_OK) {
     return err;
   }
@@ -221,7 +256,8 @@ static enum hf_err row_refresh(struct enrolment *in)
   struct hf_stmt *stmt =
       hf_stmt_open(in->engine->db, "UPDATE device SET epoch = epoch + 1, event_number = 0, boot_id = 0, acted = 0,"
                                    " report_counter = -1, public_key = NULL,"
-                                   " product = ?, hardware = ?, cert = NULL WHERE n = ?");
+                                   " product = ?, hardware = ?, cert = NULL, revoked = 0,"
+                                   " revoked_reason = 0, shared = 0 WHERE n = ?");
   hf_stmt_put_text(stmt, hf_bytes_text(in->product));
   hf_stmt_put_text(stmt, in->ask->hardware);
   hf_stmt_put_int(stmt, in->known.n);
@@ -251,10 +287,16 @@ static enum hf_err certificate_put(struct enrolment *in, struct hf_bytes certifi
   hf_sha256(print, certificate);
   const struct hf_pubkey *key = &in->ask->key;
   serial_put(&serial, certificate);
-  struct hf_stmt *stmt =
-      hf_stmt_open(in->engine->db, "UPDATE device SET cert_previous = ?, cert = ?, cert_not_after = ?, cert_serial = ?,"
-                                   " cert_issued = ?, key_hash = ?, public_key_previous = public_key, public_key = ?"
-                                   " WHERE n = ?");
+  /* A renewal by the certificate in the registry makes that the one before; one by the one before leaves it there. */
+  struct hf_stmt *stmt = hf_stmt_open(
+      in->engine->db, in->by_previous
+                          ? "UPDATE device SET cert_previous = ?, cert = ?, cert_not_after = ?, cert_serial = ?,"
+                            " cert_issued = ?, key_hash = ?, public_key = ?, cert_ca = ?, rotated = ?, rotate = 0,"
+                            " rotate_by = 0 WHERE n = ?"
+                          : "UPDATE device SET cert_previous_serial = cert_serial, cert_previous_end = cert_not_after,"
+                            " cert_previous_ca = cert_ca, cert_previous = ?, cert = ?, cert_not_after = ?,"
+                            " cert_serial = ?, cert_issued = ?, key_hash = ?, public_key_previous = public_key,"
+                            " public_key = ?, cert_ca = ?, rotated = ?, rotate = 0, rotate_by = 0 WHERE n = ?");
   if (in->ask->renew) {
     hf_stmt_put_bytes(stmt, hf_bytes_init(in->ask->peer->certificate, HF_SHA256_LEN));
   } else {
@@ -266,16 +308,44 @@ static enum hf_err certificate_put(struct enrolment *in, struct hf_bytes certifi
   hf_stmt_put_int(stmt, in->now);
   hf_stmt_put_bytes(stmt, hf_bytes_init(in->key_hash, sizeof in->key_hash));
   hf_stmt_put_bytes(stmt, hf_bytes_init(key->at, key->len));
+  hf_stmt_put_int(stmt, in->ca);
+  hf_stmt_put_int(stmt, in->known.rotate && in->ask->renew ? in->now : 0);
   hf_stmt_put_int(stmt, in->known.n);
   return hf_stmt_run(stmt);
 }
 
+/* What the factory certificate shows: for the report on the fleet's keys. */
+static enum hf_err factory_put(struct enrolment *in)
+{
+  const struct hf_enrol *ask = in->ask;
+  if (ask->factory_key.len != HF_SHA256_LEN) {
+    return HF_OK;
+  }
+  struct hf_stmt *stmt =
+      hf_stmt_open(in->engine->db, "UPDATE device SET factory_key = ?, factory_kind = ?, weak = ? WHERE n = ?");
+  hf_stmt_put_bytes(stmt, ask->factory_key);
+  hf_stmt_put_text(stmt, ask->factory_kind);
+  hf_stmt_put_int(stmt, ask->factory_weak);
+  hf_stmt_put_int(stmt, in->known.n);
+  return hf_stmt_run(stmt);
+}
+
+/* What a new enrolment replaces is void at once: others should hear of it. A full list stops no device. */
+static enum hf_err list_replaced(struct enrolment *in)
+{
+  if (!in->known.there || in->ask->renew) {
+    return HF_OK;
+  }
+  enum hf_err err = hf_credential_list(in->engine, in->known.n, HF_CRL_SUPERSEDED, in->now);
+  return err == HF_E_FULL ? HF_OK : err;
+}
+
 static enum hf_err store(struct enrolment *in, struct hf_bytes certificate, int64_t not_after)
 {
-  enum hf_err err = HF_OK;
-  if (!in->known.there) {
+  enum hf_err err = list_replaced(in);
+  if (err == HF_OK && !in->known.there) {
     err = row_new(in);
-  } else if (in->fresh) {
+  } else if (err == HF_OK && in->fresh) {
     err = row_refresh(in);
   }
   if (err == HF_OK) {
@@ -287,6 +357,8 @@ static enum hf_err store(struct enrolment *in, struct hf_bytes certificate, int6
   if (err == HF_OK) {
     err = hf_factory_enrolled(in->engine, in->ask->device, in->now);
   }
+  err = err == HF_OK ? factory_put(in) : err;
+  err = err == HF_OK ? hf_credential_shared(in->engine, in->ask->device, in->now) : err;
   hf_cache_drop(in->engine->cache, in->ask->device);
   hf_engine_touch(in->engine, HF_PULSE_DEVICE);
   return err == HF_OK ? HF_OK : hf_engine_poison(in->engine, err);
@@ -311,13 +383,21 @@ enum hf_err hf_engine_enrol(struct hf_engine *engine, struct hf_buf *certificate
   struct enrolment in = {.engine = engine, .ask = enrol, .now = now};
   uint8_t room[CERTIFICATE_MAX];
   struct hf_buf made = hf_buf_init(room, sizeof room);
-  const struct hf_vault_issue issue = {.device = enrol->device,
-                                       .key = enrol->key,
-                                       .not_before = now - BACKDATE_S,
-                                       .not_after = now + engine->settings.certificate_life_s - BACKDATE_S};
+  uint8_t url_room[HF_VAULT_URL_MAX];
+  struct hf_buf url = hf_buf_init(url_room, sizeof url_room);
+  struct hf_vault_issue issue = {.device = enrol->device,
+                                 .key = enrol->key,
+                                 .not_before = now - BACKDATE_S,
+                                 .not_after = now + engine->settings.certificate_life_s - BACKDATE_S};
   hf_pubkey_hash(in.key_hash, &enrol->key);
   enum hf_err err = right_check(&in, why);
   if (err == HF_OK) {
+    err = hf_revocation_newest(engine, &in.ca);
+  }
+  if (err == HF_OK) {
+    hf_revocation_put_url(&url, engine, in.ca);
+    issue.ca = in.ca;
+    issue.crl_url = hf_buf_bytes(&url);
     engine->vault_used = true;
     err = hf_vault_issue(engine->config.vault, &made, &issue);
   }

@@ -15,8 +15,8 @@
 #define HF_EST_CSR_MAX 4096
 /** The same in base64 with line ends. */
 #define HF_EST_BODY_MAX 6144
-/** Longest reply: three certificates in base64. */
-#define HF_EST_REPLY_MAX 12288
+/** Longest reply: eighteen certificates of ours in base64. */
+#define HF_EST_REPLY_MAX 20480
 
 /** What matters of a request. */
 struct hf_est_csr {

@@ -267,21 +267,29 @@ static void on_stop(struct hf_child *child)
 
 /* ---- the process ---- */
 
-static enum hf_err prepare_cacerts(struct hf_front *front)
+static enum hf_err prepare_cacerts(struct hf_front_cacerts *cacerts, const struct hf_front_cas *roots,
+                                   const struct hf_front_cas *cross)
 {
-  X509 *certificates[] = {front->tls.device_ca};
+  X509 *certificates[2 * HF_CAFILE_MAX];
+  size_t count = 0;
   uint8_t room[HF_EST_REPLY_MAX];
   struct hf_buf body = hf_buf_init(room, sizeof room);
-  enum hf_err err = hf_est_encode(&body, certificates, 1);
+  for (size_t i = 0; i < roots->count; i++) {
+    certificates[count++] = roots->at[i];
+  }
+  for (size_t i = 0; cross != NULL && i < cross->count; i++) {
+    certificates[count++] = cross->at[i];
+  }
+  enum hf_err err = hf_est_encode(&body, certificates, count);
   if (err != HF_OK) {
     return err;
   }
-  front->cacerts = malloc(body.len);
-  if (front->cacerts == NULL) {
+  cacerts->at = malloc(body.len);
+  if (cacerts->at == NULL) {
     return HF_E_SPACE;
   }
-  memcpy(front->cacerts, room, body.len);
-  front->cacerts_len = body.len;
+  memcpy(cacerts->at, room, body.len);
+  cacerts->len = body.len;
   return HF_OK;
 }
 
@@ -332,7 +340,8 @@ static enum hf_err open_front(struct hf_front *front)
     links[i]->ctx = front;
   }
   enum hf_err err = hf_front_tls_open(&front->tls, child->setup);
-  err = err == HF_OK ? prepare_cacerts(front) : err;
+  err = err == HF_OK ? prepare_cacerts(&front->cacerts, &front->tls.device_ca, NULL) : err;
+  err = err == HF_OK ? prepare_cacerts(&front->anchors, &front->tls.server_ca, &front->tls.server_cross) : err;
   err = err == HF_OK ? open_files(front) : err;
   err = err == HF_OK ? add_events(front) : err;
   return err == HF_OK ? hf_child_ready(child) : err;
@@ -359,7 +368,8 @@ static void close_front(struct hf_front *front)
     (void)close(front->spool);
   }
   flush_log(front);
-  free(front->cacerts);
+  free(front->cacerts.at);
+  free(front->anchors.at);
 }
 
 /* One turn of the loop gathers what all connections ask; then it goes to the engine in one piece. */

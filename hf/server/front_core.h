@@ -18,6 +18,12 @@
 /** Counters of connections by address; a keyed hash picks one, so nobody can aim at somebody else's. */
 #define HF_FRONT_ADDRESS_SLOTS 8192
 
+/** A ready reply of EST's cacerts, on the heap. */
+struct hf_front_cacerts {
+  uint8_t *at;
+  size_t len;
+};
+
 struct hf_front {
   struct hf_child *child;
   struct hf_front_tls tls;
@@ -43,11 +49,11 @@ struct hf_front {
   int64_t stop_at_ms;
   char date[32]; /**< value of the Date field */
   int64_t date_s;
-  uint8_t *cacerts; /**< reply of /cacerts */
-  size_t cacerts_len;
-  int64_t shake_log_s;     /**< the second that `shake_log_left` is about */
-  unsigned shake_log_left; /**< failed handshakes that may still be logged in it */
-  char log[8192];          /**< access log lines that wait */
+  struct hf_front_cacerts cacerts; /**< of the device CAs */
+  struct hf_front_cacerts anchors; /**< of the server CAs, with what vouches for the newer ones */
+  int64_t shake_log_s;             /**< the second that `shake_log_left` is about */
+  unsigned shake_log_left;         /**< failed handshakes that may still be logged in it */
+  char log[8192];                  /**< access log lines that wait */
   size_t log_len;
 };
 

@@ -13,6 +13,7 @@
 
 #define DIRECTOR "/director/"
 #define REPO "/repo/"
+#define CRL "/crl/"
 #define EST "/.well-known/est/"
 
 static bool begins(struct hf_bytes path, const char *with)
@@ -46,8 +47,10 @@ static bool refuse_dates(struct hf_conn *conn)
   (void)snprintf(what, sizeof what, "the certificate of %s %s %s", identity->device,
                  expired ? "expired at" : "is not valid before", (const char *)room);
   hf_conn_refuse(conn, 403, what,
-                 expired ? "enrol again with the factory certificate or a one-time token"
-                         : "compare the clocks of server and CA");
+                 expired
+                     ? "renew it at /.well-known/est/simplereenroll while the time of grace lasts; else enrol with the"
+                       " factory certificate or a one-time token"
+                     : "compare the clocks of server and CA");
   return true;
 }
 
@@ -66,6 +69,14 @@ static bool refuse_stranger(struct hf_conn *conn)
   return refuse_dates(conn);
 }
 
+/* Renewal alone: how long after its end a certificate may still do that is the engine's to say. True when refused. */
+static bool refuse_renewal(struct hf_conn *conn)
+{
+  return conn->identity.present && !conn->identity.factory && hf_child_now() > conn->identity.not_after
+             ? false
+             : refuse_stranger(conn);
+}
+
 static struct hf_msg_peer peer_of(const struct hf_conn *conn)
 {
   const struct hf_front_identity *identity = &conn->identity;
@@ -74,7 +85,10 @@ static struct hf_msg_peer peer_of(const struct hf_conn *conn)
                               .certificate = hf_bytes_init(identity->sha256, sizeof identity->sha256),
                               .factory = identity->factory,
                               .not_after = identity->not_after,
-                              .address = hf_bytes_text(conn->address)};
+                              .address = hf_bytes_text(conn->address),
+                              .tls = identity->tls,
+                              .cipher = hf_bytes_text(identity->cipher),
+                              .anchor = hf_bytes_init(conn->front->tls.anchor, sizeof conn->front->tls.anchor)};
 }
 
 /* ---- check-in and director ---- */
@@ -112,14 +126,14 @@ static void director(struct hf_conn *conn)
   hf_front_ask_or_refuse(conn, &msg, true);
 }
 
-void hf_front_repo(struct hf_conn *conn)
+static void send_file(struct hf_conn *conn, size_t skip)
 {
   struct hf_static_file file;
   if (!is_get(conn)) {
     hf_conn_refuse_with(conn, 405, "files are only read here", "use GET or HEAD", "Allow: GET, HEAD\r\n");
     return;
   }
-  enum hf_err err = hf_static_open(&file, conn->front->repo, after(conn->request.path, sizeof REPO - 1));
+  enum hf_err err = hf_static_open(&file, conn->front->repo, after(conn->request.path, skip));
   if (err == HF_OK) {
     hf_conn_send_file(conn, &file);
   } else {
@@ -129,13 +143,18 @@ void hf_front_repo(struct hf_conn *conn)
   }
 }
 
+void hf_front_repo(struct hf_conn *conn) { send_file(conn, sizeof REPO - 1); }
+
+/* The lists lie in repo/crl/, and the path of the request is what it is below repo/. */
+void hf_front_crl(struct hf_conn *conn) { send_file(conn, 1); }
+
 /* ---- EST ---- */
 
-static void cacerts(struct hf_conn *conn)
+static void cacerts(struct hf_conn *conn, const struct hf_front_cacerts *cacerts)
 {
   struct hf_conn_reply reply = {.status = 200,
                                 .content_type = HF_LIT("application/pkcs7-mime"),
-                                .body = hf_bytes_init(conn->front->cacerts, conn->front->cacerts_len),
+                                .body = hf_bytes_init(cacerts->at, cacerts->len),
                                 .fields = HF_LIT("Content-Transfer-Encoding: base64\r\n")};
   hf_conn_reply(conn, &reply);
 }
@@ -162,7 +181,7 @@ static bool take_token(struct hf_buf *token, const struct hf_conn *conn)
 static bool refuse_enrol(struct hf_conn *conn, bool renew, struct hf_buf *token)
 {
   if (renew) {
-    return refuse_stranger(conn);
+    return refuse_renewal(conn);
   }
   if (take_token(token, conn)) {
     return false;
@@ -196,7 +215,12 @@ static void enrol(struct hf_conn *conn, bool renew)
                                  .product = hf_bytes_text(conn->identity.product),
                                  .hardware = hf_bytes_text(conn->identity.hardware),
                                  .key = hf_bytes_init(csr.key.at, csr.key.len),
-                                 .renew = renew}};
+                                 .renew = renew,
+                                 .factory_weak = conn->identity.weak}};
+  if (conn->identity.factory && token.len == 0) {
+    msg.enrol.factory_key = hf_bytes_init(conn->identity.key_hash, sizeof conn->identity.key_hash);
+    msg.enrol.factory_kind = hf_bytes_text(conn->identity.kind);
+  }
   if (token.len > 0) {
     msg.enrol.peer = (struct hf_msg_peer){.address = hf_bytes_text(conn->address)};
   }
@@ -231,7 +255,11 @@ static void est_head(struct hf_conn *conn, struct hf_bytes name)
   bool renew = hf_bytes_is(name, "simplereenroll");
   if (hf_bytes_is(name, "cacerts")) {
     if (!refuse_method(conn, HF_HTTP_GET)) {
-      cacerts(conn);
+      cacerts(conn, &conn->front->cacerts);
+    }
+  } else if (hf_bytes_is(name, "server/cacerts")) { /* a label, RFC 7030 section 3.2.2 */
+    if (!refuse_method(conn, HF_HTTP_GET)) {
+      cacerts(conn, &conn->front->anchors);
     }
   } else if (renew || hf_bytes_is(name, "simpleenroll")) {
     if (!refuse_method(conn, HF_HTTP_POST)) {
@@ -255,6 +283,8 @@ void hf_front_device_head(struct hf_conn *conn)
     }
   } else if (begins(path, REPO)) {
     hf_front_repo(conn);
+  } else if (begins(path, CRL)) {
+    hf_front_crl(conn);
   } else if (begins(path, EST)) {
     est_head(conn, after(path, sizeof EST - 1));
   } else {

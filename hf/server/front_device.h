@@ -14,5 +14,7 @@ void hf_front_device_body(struct hf_conn *conn);
 void hf_front_device_answer(struct hf_conn *conn, const struct hf_msg *msg);
 /** Serve `/repo/...`; both listeners do. */
 void hf_front_repo(struct hf_conn *conn);
+/** Serve `/crl/...`, the revocation lists; both listeners do. */
+void hf_front_crl(struct hf_conn *conn);
 
 #endif

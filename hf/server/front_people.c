@@ -321,6 +321,8 @@ void hf_front_people_head(struct hf_conn *conn)
               hf_bytes_is(path, "/openapi.json");
   if (begins(path, "/repo/")) {
     hf_front_repo(conn);
+  } else if (begins(path, "/crl/")) {
+    hf_front_crl(conn);
   } else if (!rest) {
     console(conn);
   } else if (!method_of(&method, conn->request.method)) {

@@ -6,6 +6,7 @@
 #include <openssl/x509v3.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* One suite family each: ECDSA keys, ephemeral exchange, authenticated encryption. */
 #define SUITES_12 "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384"
@@ -37,6 +38,61 @@ static enum hf_err load_certificate(X509 **cert, const char *server_dir, const c
   *cert = PEM_read_X509(file, NULL, NULL, NULL);
   (void)fclose(file);
   return *cert != NULL ? HF_OK : complain(HF_E_INPUT, path, "not a certificate in PEM");
+}
+
+/* Every CA of one kind that is there: number 1 to HF_CAFILE_MAX, some of them retired or not made yet. */
+static enum hf_err load_cas(struct hf_front_cas *cas, const char *server_dir, const char *stem, const char *suffix)
+{
+  char name[48];
+  char path[PATH_MAX + 64];
+  cas->count = 0;
+  for (unsigned number = 1; number <= HF_CAFILE_MAX; number++) {
+    enum hf_err err = hf_cafile_name(name, sizeof name, stem, number, suffix);
+    (void)snprintf(path, sizeof path, "%s/tls/%s", server_dir, name);
+    if (err == HF_OK && access(path, F_OK) == 0) {
+      err = load_certificate(&cas->at[cas->count], server_dir, name);
+      cas->count += err == HF_OK;
+    }
+    if (err != HF_OK) {
+      return err;
+    }
+  }
+  return HF_OK;
+}
+
+static enum hf_err load_all_cas(struct hf_front_tls *tls, const char *server_dir)
+{
+  enum hf_err err = load_cas(&tls->device_ca, server_dir, "device-ca", ".crt");
+  err = err == HF_OK ? load_cas(&tls->factory_ca, server_dir, "factory-ca", ".crt") : err;
+  err = err == HF_OK ? load_cas(&tls->server_ca, server_dir, "server-ca", ".crt") : err;
+  err = err == HF_OK ? load_cas(&tls->server_cross, server_dir, "server-ca", ".cross.crt") : err;
+  if (err == HF_OK && (tls->device_ca.count == 0 || tls->factory_ca.count == 0 || tls->server_ca.count == 0)) {
+    err = complain(HF_E_NOT_FOUND, server_dir, "tls/device-ca.crt, tls/factory-ca.crt or tls/server-ca.crt is missing");
+  }
+  uint8_t sha256[HF_SHA256_LEN];
+  unsigned len = 0;
+  if (err == HF_OK && X509_digest(tls->server_ca.at[tls->server_ca.count - 1], EVP_sha256(), sha256, &len) != 1) {
+    err = HF_E_CRYPTO;
+  }
+  memcpy(tls->anchor, sha256, err == HF_OK ? sizeof tls->anchor : 0);
+  return err;
+}
+
+static bool trust(SSL_CTX *ctx, const struct hf_front_cas *cas)
+{
+  bool good = true;
+  for (size_t i = 0; i < cas->count && good; i++) {
+    good = X509_STORE_add_cert(SSL_CTX_get_cert_store(ctx), cas->at[i]) == 1 &&
+           SSL_CTX_add_client_CA(ctx, cas->at[i]) == 1;
+  }
+  return good;
+}
+
+static void free_cas(struct hf_front_cas *cas)
+{
+  for (size_t i = 0; i < HF_CAFILE_MAX; i++) {
+    X509_free(cas->at[i]);
+  }
 }
 
 /* A server whose clock is wrong would sign metadata that nobody believes, or that never ends. */
@@ -104,12 +160,9 @@ static enum hf_err open_devices(struct hf_front_tls *tls, const struct hf_setup 
   if (tls->devices == NULL) {
     return HF_E_CRYPTO;
   }
-  X509_STORE *store = SSL_CTX_get_cert_store(tls->devices);
   memcpy(ticket_key, setup->ticket_key, sizeof ticket_key);
   /* All fronts share the key: a device may resume with any of them. A ticket carries the client's certificate. */
-  bool good = X509_STORE_add_cert(store, tls->device_ca) == 1 && X509_STORE_add_cert(store, tls->factory_ca) == 1 &&
-              SSL_CTX_add_client_CA(tls->devices, tls->device_ca) == 1 &&
-              SSL_CTX_add_client_CA(tls->devices, tls->factory_ca) == 1 &&
+  bool good = trust(tls->devices, &tls->device_ca) && trust(tls->devices, &tls->factory_ca) &&
               SSL_CTX_set_session_id_context(tls->devices, session_name, sizeof session_name - 1) == 1 &&
               SSL_CTX_set_tlsext_ticket_keys(tls->devices, ticket_key, sizeof ticket_key) == 1;
   hf_secret_wipe(ticket_key, sizeof ticket_key);
@@ -124,8 +177,7 @@ enum hf_err hf_front_tls_open(struct hf_front_tls *tls, const struct hf_setup *s
   *tls = (struct hf_front_tls){0};
   enum hf_err err = load_certificate(&tls->server, setup->server_dir, "server.crt");
   err = err == HF_OK ? check_clock(tls->server, setup->server_dir) : err;
-  err = err == HF_OK ? load_certificate(&tls->device_ca, setup->server_dir, "device-ca.crt") : err;
-  err = err == HF_OK ? load_certificate(&tls->factory_ca, setup->server_dir, "factory-ca.crt") : err;
+  err = err == HF_OK ? load_all_cas(tls, setup->server_dir) : err;
   err = err == HF_OK ? open_devices(tls, setup) : err;
   if (err == HF_OK) {
     tls->people = new_context(setup);
@@ -144,8 +196,10 @@ void hf_front_tls_close(struct hf_front_tls *tls)
   SSL_CTX_free(tls->devices);
   SSL_CTX_free(tls->people);
   X509_free(tls->server);
-  X509_free(tls->device_ca);
-  X509_free(tls->factory_ca);
+  struct hf_front_cas *cas[] = {&tls->device_ca, &tls->factory_ca, &tls->server_ca, &tls->server_cross};
+  for (size_t i = 0; i < sizeof cas / sizeof cas[0]; i++) {
+    free_cas(cas[i]);
+  }
   *tls = (struct hf_front_tls){0};
 }
 
@@ -183,9 +237,47 @@ static bool get_time(int64_t *seconds, const ASN1_TIME *time)
 
 /* The issuer's name and key id; that the signature is right was checked in the handshake (or in the one this session
  * resumes), against these two CAs only. */
-static bool issued_by(const X509 *cert, const X509 *ca)
+static bool issued_by(const X509 *cert, const struct hf_front_cas *cas)
 {
-  return X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(ca)) == 0;
+  for (size_t i = 0; i < cas->count; i++) {
+    if (X509_NAME_cmp(X509_get_issuer_name(cert), X509_get_subject_name(cas->at[i])) == 0) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool hf_front_tls_kind(char kind[32], const X509 *cert)
+{
+  int digest = NID_undef;
+  int bits = 0;
+  EVP_PKEY *key = X509_get0_pubkey(cert);
+  (void)X509_get_signature_info((X509 *)(uintptr_t)cert, &digest, NULL, &bits, NULL);
+  bool rsa = key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_RSA;
+  bool ec = key != NULL && EVP_PKEY_get_base_id(key) == EVP_PKEY_EC;
+  int size = key == NULL ? 0 : EVP_PKEY_get_bits(key);
+  const char *name = rsa ? "rsa" : ec ? "ec" : key == NULL ? "unknown" : OBJ_nid2sn(EVP_PKEY_get_base_id(key));
+  (void)snprintf(kind, 32, "%s-%d %s", name, size, digest == NID_undef ? "self" : OBJ_nid2ln(digest));
+  bool old = digest == NID_sha1 || digest == NID_md5 || digest == NID_md5_sha1;
+  return old || key == NULL || (rsa && size < 2048) || (ec && size < 224);
+}
+
+/* What is worth knowing of the connection, and of a key that we have not issued. */
+static void describe(struct hf_front_identity *identity, const X509 *cert, const SSL *ssl)
+{
+  unsigned len = 0;
+  identity->tls = (uint32_t)SSL_version(ssl);
+  (void)snprintf(identity->cipher, sizeof identity->cipher, "%s", SSL_get_cipher_name(ssl));
+  if (!identity->factory) {
+    return;
+  }
+  identity->weak = hf_front_tls_kind(identity->kind, cert);
+  uint8_t *der = NULL;
+  int der_len = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &der);
+  if (der_len <= 0 || EVP_Digest(der, (size_t)der_len, identity->key_hash, &len, EVP_sha256(), NULL) != 1) {
+    memset(identity->key_hash, 0, sizeof identity->key_hash);
+  }
+  OPENSSL_free(der);
 }
 
 enum hf_err hf_front_tls_identity(struct hf_front_identity *identity, const struct hf_front_tls *tls, const SSL *ssl)
@@ -198,7 +290,7 @@ enum hf_err hf_front_tls_identity(struct hf_front_identity *identity, const stru
   const X509_NAME *subject = X509_get_subject_name(cert);
   char common[HF_DEVICE_ID_MAX + 1];
   unsigned digest_len = 0;
-  bool operational = issued_by(cert, tls->device_ca);
+  bool operational = issued_by(cert, &tls->device_ca);
   identity->factory = !operational; /* by the factory CA, or by a station's CA below it */
   if (SSL_get_verify_result(ssl) != X509_V_OK ||
       !get_name(identity->device, sizeof identity->device, subject, NID_serialNumber) ||
@@ -217,6 +309,7 @@ enum hf_err hf_front_tls_identity(struct hf_front_identity *identity, const stru
     (void)get_name(identity->product, sizeof identity->product, subject, NID_organizationalUnitName);
     (void)get_name(identity->hardware, sizeof identity->hardware, subject, NID_description);
   }
+  describe(identity, cert, ssl);
   identity->present = true;
   return HF_OK;
 }

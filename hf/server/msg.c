@@ -3,7 +3,9 @@
 
 #include "hf/base/assert.h"
 #include "hf/codec/cbor.h"
+#include "hf/fleet/crl.h"
 #include "hf/server/api.h"
+#include "hf/server/vaultcall.h"
 
 enum kind { KIND_U32, KIND_U64, KIND_I64, KIND_BOOL, KIND_BYTES };
 
@@ -37,13 +39,15 @@ struct field {
   }
 #define PEER(member)                                                                                                   \
   BOOL(member.present), BYTES(member.device, 64), BYTES(member.certificate, 32), BOOL(member.factory),                 \
-      I64(member.not_after), BYTES(member.address, 64)
+      I64(member.not_after), BYTES(member.address, 64), U32(member.tls), BYTES(member.cipher, 48),                     \
+      BYTES(member.anchor, 8)
 
 static const struct field fields_ask[] = {PEER(ask.peer), BYTES(ask.body, 64u << 10)};
 static const struct field fields_enrol[] = {
-    PEER(enrol.peer),         BYTES(enrol.token, 128),   BYTES(enrol.device, 64),
-    BYTES(enrol.product, 32), BYTES(enrol.hardware, 64), BYTES(enrol.key, HF_P256_PUBLIC_LEN),
-    BOOL(enrol.renew),
+    PEER(enrol.peer),         BYTES(enrol.token, 128),      BYTES(enrol.device, 64),
+    BYTES(enrol.product, 32), BYTES(enrol.hardware, 64),    BYTES(enrol.key, HF_P256_PUBLIC_LEN),
+    BOOL(enrol.renew),        BYTES(enrol.factory_key, 32), BYTES(enrol.factory_kind, 32),
+    BOOL(enrol.factory_weak),
 };
 static const struct field fields_api[] = {
     U32(api.method),
@@ -80,7 +84,10 @@ static const struct field fields_change[] = {U64(change.number)};
 static const struct field fields_sign[] = {U32(sign.role), BYTES(sign.canonical, HF_API_BODY_MAX),
                                            BYTES(sign.subject, 128)};
 static const struct field fields_issue[] = {BYTES(issue.device, 64), BYTES(issue.key, HF_P256_PUBLIC_LEN),
-                                            I64(issue.not_before), I64(issue.not_after)};
+                                            I64(issue.not_before),   I64(issue.not_after),
+                                            U32(issue.ca),           BYTES(issue.crl_url, HF_VAULT_URL_MAX)};
+static const struct field fields_crl[] = {U32(crl.ca), U64(crl.number), I64(crl.this_update), I64(crl.next_update),
+                                          BYTES(crl.entries, HF_CRL_ENTRIES_MAX *HF_CRL_ENTRY_LEN)};
 static const struct field fields_post[] = {BYTES(post.json, HF_API_REPLY_MAX)};
 static const struct field fields_posted[] = {U64(posted.number), BOOL(posted.delivered)};
 static const struct field fields_link[] = {U32(link.peer), U32(link.number)};

@@ -34,6 +34,9 @@ struct hf_msg_peer {
   bool factory;
   int64_t not_after;
   struct hf_bytes address;
+  uint32_t tls;           /**< TLS version of the connection, as on the wire: 0x0304 */
+  struct hf_bytes cipher; /**< its suite */
+  struct hf_bytes anchor; /**< of the newest server CA: first bytes of its SHA-256 */
 };
 
 /** One message. All views borrow: from the caller when encoding, from the frame after parsing. */
@@ -53,6 +56,9 @@ struct hf_msg {
       struct hf_bytes hardware;
       struct hf_bytes key; /**< the raw point, HF_P256_PUBLIC_LEN bytes */
       bool renew;
+      struct hf_bytes factory_key;  /**< factory certificate: SHA-256 of its SubjectPublicKeyInfo; else empty */
+      struct hf_bytes factory_kind; /**< "ec-256 sha256" */
+      bool factory_weak;
     } enrol;
     struct {
       uint32_t method;
@@ -77,7 +83,7 @@ struct hf_msg {
     } reply;
     struct {
       uint64_t number;
-    } change; /**< CHANGE; also the empty messages VAULT_HEAD, STOP, READY (0) */
+    } change; /**< CHANGE; VAULT_CA: which; also the empty messages VAULT_HEAD, STOP, READY (0) */
     struct {
       uint32_t role;
       struct hf_bytes canonical; /**< VAULT_SIGN; VAULT_TIME: the nonces */
@@ -88,7 +94,16 @@ struct hf_msg {
       struct hf_bytes key; /**< the raw point */
       int64_t not_before;
       int64_t not_after;
+      uint32_t ca;             /**< number of the device CA that is to sign: the newest */
+      struct hf_bytes crl_url; /**< of the CRL distribution point, or empty */
     } issue;
+    struct {
+      uint32_t ca;
+      uint64_t number;
+      int64_t this_update;
+      int64_t next_update;
+      struct hf_bytes entries; /**< packed as in hf/fleet/crl.h */
+    } crl;
     struct {
       struct hf_bytes json;
     } post;

@@ -57,7 +57,16 @@ static const struct reach {
     {HF_READER, ALWAYS, "director", R, true},
 
     {HF_VAULT, START, "vault", RWC, false},
-    {HF_VAULT, START, "tls/device-ca.crt", R, false},
+    /* By name: the folder has the server's TLS key too. hf/fleet/cafile.h; HF_VAULT_CAS_MAX of them. */
+    {HF_VAULT, START, "tls/device-ca.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-2.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-3.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-4.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-5.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-6.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-7.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-8.crt", R, true},
+    {HF_VAULT, START, "tls/device-ca-9.crt", R, true},
 
     {HF_COURIER, ALWAYS, "/etc/ssl", R, true},
     {HF_COURIER, ALWAYS, "/usr/share/ca-certificates", R, true},

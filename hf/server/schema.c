@@ -215,9 +215,61 @@ static const char *const version_roots[] = {
     NULL,
 };
 
+/* Identity (docs/spec/identity.md). Serials are the 16 bytes of the certificate, in hex in the first table. */
+static const char *const version_identity[] = {
+    /* The numbers of device CAs; what the last enrolment, the last connection and the factory certificate showed. */
+    "ALTER TABLE device ADD COLUMN cert_ca INTEGER NOT NULL DEFAULT 1",
+    "ALTER TABLE device ADD COLUMN cert_previous_serial TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE device ADD COLUMN cert_previous_end BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN cert_previous_ca INTEGER NOT NULL DEFAULT 0",
+    /* cert_old: the one before, no longer good: who shows it has a copy of something that was replaced */
+    "ALTER TABLE device ADD COLUMN cert_old BLOB",
+    "ALTER TABLE device ADD COLUMN tls INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN cipher TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE device ADD COLUMN factory_key BLOB",
+    "ALTER TABLE device ADD COLUMN factory_kind TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE device ADD COLUMN weak INTEGER NOT NULL DEFAULT 0",
+    /* shared: another device has the same key; revoked, rotate, rotate_by: times, 0: not */
+    "ALTER TABLE device ADD COLUMN shared INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN revoked BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN revoked_reason INTEGER NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN rotate BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN rotate_by BIGINT NOT NULL DEFAULT 0",
+    "ALTER TABLE device ADD COLUMN rotated BIGINT NOT NULL DEFAULT 0",
+    /* anchor: SHA-256, first 8 bytes, of the newest server CA the device trusts; as it last said */
+    "ALTER TABLE device ADD COLUMN anchor BLOB",
+    "CREATE INDEX device_cert_end ON device (cert_not_after, id) WHERE cert IS NOT NULL",
+    "CREATE INDEX device_cert_ca ON device (cert_ca) WHERE cert IS NOT NULL",
+    "CREATE INDEX device_key ON device (key_hash) WHERE key_hash IS NOT NULL",
+    "CREATE INDEX device_factory_key ON device (factory_key) WHERE factory_key IS NOT NULL",
+    "CREATE INDEX device_factory_kind ON device (factory_kind)",
+    "CREATE INDEX device_tls ON device (tls, cipher)",
+    "CREATE INDEX device_storage ON device (key_storage)",
+    "CREATE INDEX device_anchor ON device (anchor)",
+    "CREATE INDEX device_never ON device (id) WHERE first_seen = 0",
+    "CREATE INDEX device_weak ON device (id) WHERE weak <> 0",
+    "CREATE INDEX device_shared ON device (id) WHERE shared <> 0",
+    "CREATE INDEX device_revoked ON device (id) WHERE revoked <> 0",
+    "CREATE INDEX device_rotate ON device (id) WHERE rotate <> 0",
+    /* certificates that must not be believed any more although their dates would let them; reason as in RFC 5280 */
+    "CREATE TABLE revoked (ca INTEGER NOT NULL, serial BLOB NOT NULL, device TEXT NOT NULL, time BIGINT NOT NULL,"
+    " reason INTEGER NOT NULL, ends BIGINT NOT NULL, key_hash BLOB, PRIMARY KEY (ca, serial)) WITHOUT ROWID",
+    "CREATE INDEX revoked_ends ON revoked (ends)",
+    "CREATE INDEX revoked_key ON revoked (key_hash) WHERE key_hash IS NOT NULL",
+    /* the last list of each CA; due: when the next is to be signed */
+    "CREATE TABLE crl (ca INTEGER PRIMARY KEY, number BIGINT NOT NULL, this_update BIGINT NOT NULL,"
+    " next_update BIGINT NOT NULL, due BIGINT NOT NULL, count BIGINT NOT NULL)",
+    /* the device CAs the vault holds, as it told last, for readers */
+    /* seen: when a front first said so; the newest row is the server CA devices should know */
+    "CREATE TABLE server_ca (anchor BLOB PRIMARY KEY, seen BIGINT NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE device_ca (number INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, not_after BIGINT NOT NULL)",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
 static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset, version_reports,
-                                                            version_requires, version_roots};
+                                                            version_requires, version_roots,
+                                                            version_identity};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

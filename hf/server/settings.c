@@ -20,6 +20,7 @@ static const struct number {
     {"postpone_max_s", offsetof(struct hf_settings, postpone_max_s), 7 * 86400, 0, 31622400},
     {"security_deadline_s", offsetof(struct hf_settings, security_deadline_s), 3 * 86400, 3600, 31622400},
     {"certificate_life_s", offsetof(struct hf_settings, certificate_life_s), 90 * 86400, 3600, 400 * 86400},
+    {"renewal_grace_s", offsetof(struct hf_settings, renewal_grace_s), 90 * 86400, 0, 400 * 86400},
     {"factory_listed_only", offsetof(struct hf_settings, factory_listed_only), 0, 0, 1},
 };
 #define NUMBER_COUNT (sizeof numbers / sizeof numbers[0])
@@ -34,6 +35,10 @@ static void row_take(struct hf_settings *settings, struct hf_bytes key, struct h
   if (hf_bytes_is(key, "webhook") && value.len < sizeof settings->webhook) {
     memcpy(settings->webhook, value.at, value.len);
     settings->webhook[value.len] = 0;
+  }
+  if (hf_bytes_is(key, "crl_url") && value.len < sizeof settings->crl_url) {
+    memcpy(settings->crl_url, value.at, value.len);
+    settings->crl_url[value.len] = 0;
   }
   for (size_t i = 0; i < NUMBER_COUNT; i++) {
     int64_t n;
@@ -73,9 +78,9 @@ static enum hf_err row_put(struct hf_engine *engine, const char *key, struct hf_
   return err == HF_OK ? HF_OK : hf_engine_poison(engine, err);
 }
 
-static bool webhook_check(const char *url)
+static bool url_check(const char *url, size_t max)
 {
-  size_t len = strnlen(url, sizeof((struct hf_settings *)0)->webhook);
+  size_t len = strnlen(url, max + 1);
   if (len == 0) {
     return true;
   }
@@ -84,7 +89,7 @@ static bool webhook_check(const char *url)
       return false;
     }
   }
-  return len <= 256 && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
+  return len <= max && (strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0);
 }
 
 enum hf_err hf_settings_put(struct hf_engine *engine, const struct hf_act *act, const struct hf_settings *settings,
@@ -93,7 +98,7 @@ enum hf_err hf_settings_put(struct hf_engine *engine, const struct hf_act *act, 
   struct hf_settings next = *settings;
   uint8_t room[512];
   struct hf_buf detail = hf_buf_init(room, sizeof room);
-  bool good = webhook_check(next.webhook);
+  bool good = url_check(next.webhook, 256) && url_check(next.crl_url, 160);
   enum hf_err err = HF_OK;
   for (size_t i = 0; i < NUMBER_COUNT && good; i++) {
     int64_t n = *number_at(&next, &numbers[i]);
@@ -114,6 +119,9 @@ enum hf_err hf_settings_put(struct hf_engine *engine, const struct hf_act *act, 
   if (err == HF_OK) {
     hf_buf_put_text(&detail, next.webhook[0] != 0 ? "webhook set" : "no webhook");
     err = row_put(engine, "webhook", hf_bytes_text(next.webhook));
+  }
+  if (err == HF_OK) {
+    err = row_put(engine, "crl_url", hf_bytes_text(next.crl_url));
   }
   if (err == HF_OK) {
     err = hf_auditlog_put(engine, act, "settings.put", HF_LIT("settings"), hf_buf_bytes(&detail));

@@ -38,8 +38,10 @@ static void describe(struct hf_static_file *file, struct hf_bytes path, const st
                  (uint64_t)about->st_mtim.tv_sec * 1000000000u + (uint64_t)about->st_mtim.tv_nsec,
                  (uint64_t)about->st_ino);
   /* Consistent snapshots: every name but timestamp.json carries a version or a hash (TUF 1.0.34 section 6.2). */
-  file->immutable = !ends_with(path, "timestamp.json");
-  file->content_type = ends_with(path, ".json") ? "application/json" : "application/octet-stream";
+  file->immutable = !ends_with(path, "timestamp.json") && !ends_with(path, ".crl");
+  file->content_type = ends_with(path, ".json")  ? "application/json"
+                       : ends_with(path, ".crl") ? "application/pkix-crl" /* RFC 2585 section 4 */
+                                                 : "application/octet-stream";
 }
 
 enum hf_err hf_static_open(struct hf_static_file *file, int folder, struct hf_bytes path)

@@ -16,7 +16,9 @@
 #include "hf/base/time.h"
 #include "hf/codec/json.h"
 #include "hf/server/vault_time.h"
+#include "hf/fleet/cafile.h"
 #include "hf/server/vaultcert.h"
+#include "hf/server/vaultcrl.h"
 #include "hf/server/vaultlog.h"
 #include "hf/wire/names.h"
 
@@ -26,8 +28,8 @@
 struct hf_vault {
   struct hf_key *role[ROLE_COUNT];
   struct hf_key *next[ROLE_COUNT]; /* made ready for a rotation; NULL: none */
-  struct hf_key *ca;
-  X509 *ca_cert;
+  struct hf_vaultca ca[HF_VAULT_CAS_MAX]; /* by number less one; those without certificate are not there */
+  unsigned newest;                        /* number of the one that issues */
   struct hf_vaultlog log;
 };
 
@@ -112,25 +114,44 @@ static enum hf_err load_next(struct hf_key **key, const char *dir, const char *r
   return access(path, F_OK) == 0 ? load_key(key, dir, name) : HF_OK;
 }
 
-static enum hf_err load_ca_cert(struct hf_vault *vault, const char *dir)
+/* One device CA: its certificate, which says that it is there, and the key that must be its. */
+static enum hf_err load_ca(struct hf_vaultca *ca, const char *dir, unsigned number)
 {
+  char name[32];
   char path[PATH_MAX];
-  if (snprintf(path, sizeof path, "%s/../tls/device-ca.crt", dir) >= (int)sizeof path) {
+  enum hf_err err = hf_cafile_name(name, sizeof name, "device-ca", number, ".crt");
+  if (err != HF_OK || snprintf(path, sizeof path, "%s/../tls/%s", dir, name) >= (int)sizeof path) {
     return HF_E_SPACE;
   }
   FILE *file = fopen(path, "re");
   if (file == NULL) {
-    return complain(HF_E_NOT_FOUND, path, strerror(errno));
+    return errno == ENOENT || errno == EACCES ? HF_E_NOT_FOUND : complain(HF_E_IO, path, strerror(errno));
   }
-  vault->ca_cert = PEM_read_X509(file, NULL, NULL, NULL);
+  ca->certificate = PEM_read_X509(file, NULL, NULL, NULL);
   (void)fclose(file);
-  if (vault->ca_cert == NULL) {
+  if (ca->certificate == NULL) {
     return complain(HF_E_INPUT, path, "not a certificate in PEM");
   }
-  if (X509_check_private_key(vault->ca_cert, hf_key_native(vault->ca)) != 1) {
-    return complain(HF_E_DENIED, path, "not the certificate of vault/device-ca.pem; restore both from one backup");
+  err = hf_cafile_name(name, sizeof name, "device-ca", number, ".pem");
+  err = err == HF_OK ? load_key(&ca->key, dir, name) : err;
+  if (err == HF_OK && X509_check_private_key(ca->certificate, hf_key_native(ca->key)) != 1) {
+    err = complain(HF_E_DENIED, path,
+                   "not the certificate of the key of this name in vault/; restore both from one backup");
   }
-  return HF_OK;
+  return err == HF_E_NOT_FOUND ? HF_E_DENIED : err; /* a certificate without its key is no CA that may be left out */
+}
+
+/* All that have not been retired; the highest number issues. */
+static enum hf_err load_cas(struct hf_vault *vault, const char *dir)
+{
+  for (unsigned number = 1; number <= HF_VAULT_CAS_MAX; number++) {
+    enum hf_err err = load_ca(&vault->ca[number - 1], dir, number);
+    if (err != HF_OK && err != HF_E_NOT_FOUND) {
+      return err;
+    }
+    vault->newest = err == HF_OK ? number : vault->newest;
+  }
+  return vault->newest != 0 ? HF_OK : complain(HF_E_NOT_FOUND, dir, "no device CA: ../tls/device-ca.crt is missing");
 }
 
 static enum hf_err open_log(struct hf_vault *vault, const char *dir)
@@ -166,8 +187,7 @@ enum hf_err hf_vault_open(struct hf_vault **vault, const char *dir)
     err = load_key(&made->role[i], dir, roles[i].file);
     err = err == HF_OK ? load_next(&made->next[i], dir, roles[i].name) : err;
   }
-  err = err == HF_OK ? load_key(&made->ca, dir, "device-ca.pem") : err;
-  err = err == HF_OK ? load_ca_cert(made, dir) : err;
+  err = err == HF_OK ? load_cas(made, dir) : err;
   err = err == HF_OK ? open_log(made, dir) : err;
   if (err != HF_OK) {
     hf_vault_close(made);
@@ -186,8 +206,10 @@ void hf_vault_close(struct hf_vault *vault)
     hf_key_free(vault->role[i]);
     hf_key_free(vault->next[i]);
   }
-  hf_key_free(vault->ca);
-  X509_free(vault->ca_cert);
+  for (size_t i = 0; i < HF_VAULT_CAS_MAX; i++) {
+    hf_key_free(vault->ca[i].key);
+    X509_free(vault->ca[i].certificate);
+  }
   hf_vaultlog_close(&vault->log);
   free(vault);
 }
@@ -195,8 +217,8 @@ void hf_vault_close(struct hf_vault *vault)
 bool hf_vault_check(const struct hf_vault *vault)
 {
   for (size_t i = 1; i <= ROLE_COUNT; i++) {
-    const struct hf_key *key = i == ROLE_COUNT ? vault->ca : vault->role[i];
-    uint16_t rule = hf_key_rule(key);
+    const struct hf_key *key = i == ROLE_COUNT ? vault->ca[vault->newest - 1].key : vault->role[i];
+    uint16_t rule = key == NULL ? (uint16_t)HF_RULE_NONE : hf_key_rule(key);
     if (rule != HF_RULE_NONE) {
       fprintf(stderr, "vault: %s: %s\n  to do: %s\n", i == ROLE_COUNT ? "device-ca.pem" : roles[i].file,
               hf_rule_words(rule)->what, hf_rule_words(rule)->todo);
@@ -297,7 +319,8 @@ static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, con
   struct hf_vault_issue issue = {.device = request->issue.device,
                                  .key = {.type = HF_KEY_P256},
                                  .not_before = request->issue.not_before,
-                                 .not_after = request->issue.not_after};
+                                 .not_after = request->issue.not_after,
+                                 .crl_url = request->issue.crl_url};
   struct hf_bytes point = request->issue.key;
   if (!hf_names_check_device(issue.device) || point.len != HF_P256_PUBLIC_LEN) {
     return refuse(vault, "device-ca", "no device id or no key", point);
@@ -308,7 +331,10 @@ static enum hf_err answer_issue(struct hf_vault *vault, struct hf_buf *room, con
       issue.not_after - issue.not_before > (int64_t)HF_VAULT_ISSUE_DAYS_MAX * DAY) {
     return refuse(vault, "device-ca", "lifetime too long", point);
   }
-  struct hf_vaultcert_ca ca = {vault->ca_cert, vault->ca};
+  if (request->issue.ca != 0 && request->issue.ca != vault->newest) {
+    return refuse(vault, "device-ca", "not the newest CA", point);
+  }
+  struct hf_vaultcert_ca ca = {vault->ca[vault->newest - 1].certificate, vault->ca[vault->newest - 1].key};
   enum hf_err err = hf_vaultcert_issue(room, &ca, &issue);
   if (err != HF_OK) {
     (void)refuse(vault, "device-ca", "certificate not made", point);
@@ -335,6 +361,33 @@ static enum hf_err answer_public(struct hf_vault *vault, struct hf_buf *room, ui
   return err;
 }
 
+static enum hf_err answer_crl(struct hf_vault *vault, struct hf_buf *room, const struct hf_msg *request)
+{
+  uint32_t number = request->crl.ca;
+  struct hf_vaultcrl made = {.sha256 = {0}};
+  if (number < 1 || number > HF_VAULT_CAS_MAX || vault->ca[number - 1].certificate == NULL) {
+    return HF_E_NOT_FOUND;
+  }
+  const char *reason = hf_vaultcrl_sign(room, &made, &vault->ca[number - 1], request, (int64_t)time(NULL));
+  if (reason != NULL) {
+    return refuse(vault, "device-ca", reason, request->crl.entries);
+  }
+  struct hf_vaultline line = {.time = (int64_t)time(NULL),
+                              .what = HF_LIT("crl"),
+                              .role = HF_LIT("device-ca"),
+                              .subject = hf_bytes_text(made.subject)};
+  memcpy(line.sha256, made.sha256, sizeof line.sha256);
+  return hf_vaultlog_put(&vault->log, &line); /* the caller drops the signature when this failed */
+}
+
+static enum hf_err answer_ca(const struct hf_vault *vault, struct hf_msg *answer, struct hf_buf *room, uint64_t number)
+{
+  if (number < 1 || number > HF_VAULT_CAS_MAX || vault->ca[number - 1].certificate == NULL) {
+    return HF_E_NOT_FOUND;
+  }
+  return hf_vaultcrl_describe(room, &answer->answer.number, &vault->ca[number - 1]);
+}
+
 void hf_vault_answer(struct hf_vault *vault, struct hf_msg *answer, const struct hf_msg *request, struct hf_buf *room)
 {
   *answer = (struct hf_msg){.type = HF_MSG_VAULT_REPLY, .id = request->id};
@@ -350,6 +403,8 @@ void hf_vault_answer(struct hf_vault *vault, struct hf_msg *answer, const struct
     }
     case HF_MSG_VAULT_ISSUE: err = answer_issue(vault, room, request); break;
     case HF_MSG_VAULT_PUBLIC: err = answer_public(vault, room, request->sign.role); break;
+    case HF_MSG_VAULT_CRL: err = answer_crl(vault, room, request); break;
+    case HF_MSG_VAULT_CA: err = answer_ca(vault, answer, room, request->change.number); break;
     case HF_MSG_VAULT_HEAD:
       answer->answer.number = vault->log.last.number;
       hf_buf_put(room, hf_bytes_init(vault->log.last.hash, HF_SHA256_LEN));

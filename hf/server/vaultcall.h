@@ -9,6 +9,7 @@
 
 #include "hf/crypto/crypto.h"
 #include "hf/wire/timesig.h"
+#include "hf/fleet/crl.h"
 
 struct hf_vault_link;
 
@@ -43,7 +44,11 @@ struct hf_vault_issue {
   struct hf_pubkey key;
   int64_t not_before;
   int64_t not_after; /**< at most 400 days after not_before, or the vault refuses */
+  uint32_t ca;       /**< number of the CA that signs: the newest, or the vault refuses; 0: whichever is the newest */
+  struct hf_bytes crl_url; /**< where the CA's revocation list is, for the certificate; empty: not said */
 };
+/** Longest address of a revocation list in a certificate. */
+#define HF_VAULT_URL_MAX 200
 /** @param certificate  DER, appended, at most 2048 bytes */
 HF_MUST enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificate,
                                    const struct hf_vault_issue *issue);
@@ -57,6 +62,31 @@ HF_MUST enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *ce
  */
 HF_MUST enum hf_err hf_vault_time(struct hf_vault_link *link, struct hf_timesig *timesig, struct hf_buf *room,
                                   struct hf_bytes nonces);
+
+/** Device CAs there can ever be: a rotation every five years for half a century. */
+#define HF_VAULT_CAS_MAX 9
+
+/** A device CA as the vault holds it. No pointers. */
+struct hf_vault_ca {
+  uint32_t number; /**< 1 is the first; the highest issues */
+  uint8_t name[HF_CRL_NAME_MAX];
+  size_t name_len; /**< subject Name, DER */
+  uint8_t key_id[HF_CRL_KEY_ID_MAX];
+  size_t key_id_len;
+  uint8_t sha256[HF_SHA256_LEN]; /**< of its certificate */
+  int64_t not_after;
+};
+/** One of them. HF_E_NOT_FOUND: the vault has none of this number. */
+HF_MUST enum hf_err hf_vault_ca(struct hf_vault_link *link, struct hf_vault_ca *ca, uint32_t number);
+
+/**
+ * Sign a revocation list. The vault builds it itself out of the same numbers, dates and reasons, and hands back the
+ * signature alone.
+ * @param sig  appended: over what hf_crl_put_tbs makes of `crl` with the CA's own name and key identifier
+ * @return HF_OK; HF_E_DENIED: entries of a wrong shape, dates that are not of now, a number that does not rise;
+ *         HF_E_NOT_FOUND: no such CA
+ */
+HF_MUST enum hf_err hf_vault_crl(struct hf_vault_link *link, struct hf_buf *sig, uint32_t ca, const struct hf_crl *crl);
 
 /** Sequence number and chain hash of the last entry of the vault's log, to anchor it in the audit log. */
 HF_MUST enum hf_err hf_vault_head(struct hf_vault_link *link, uint64_t *number, uint8_t hash[HF_SHA256_LEN]);

@@ -88,6 +88,56 @@ static bool add_extensions(X509 *cert, X509 *ca)
   return true;
 }
 
+/* Where the revocation list is (RFC 5280 section 4.2.1.13): one name, an address. Built by hand, since the text form
+ * of OpenSSL gives a meaning to commas. */
+static bool add_crl_url(X509 *cert, struct hf_bytes url)
+{
+  if (url.len == 0) {
+    return true;
+  }
+  CRL_DIST_POINTS *points = sk_DIST_POINT_new_null();
+  DIST_POINT *point = DIST_POINT_new();
+  DIST_POINT_NAME *name = DIST_POINT_NAME_new();
+  GENERAL_NAMES *names = GENERAL_NAMES_new();
+  GENERAL_NAME *one = GENERAL_NAME_new();
+  ASN1_IA5STRING *text = ASN1_IA5STRING_new();
+  bool good = points != NULL && point != NULL && name != NULL && names != NULL && one != NULL && text != NULL &&
+              ASN1_STRING_set(text, url.at, (int)url.len) == 1;
+  if (good) {
+    GENERAL_NAME_set0_value(one, GEN_URI, text);
+    text = NULL;
+    good = sk_GENERAL_NAME_push(names, one) > 0;
+    one = good ? NULL : one;
+  }
+  if (good) {
+    name->type = 0;
+    name->name.fullname = names;
+    point->distpoint = name;
+    names = NULL;
+    name = NULL;
+    good = sk_DIST_POINT_push(points, point) > 0;
+    point = good ? NULL : point;
+  }
+  good = good && X509_add1_ext_i2d(cert, NID_crl_distribution_points, points, 0, X509V3_ADD_DEFAULT) == 1;
+  ASN1_IA5STRING_free(text);
+  GENERAL_NAME_free(one);
+  GENERAL_NAMES_free(names);
+  DIST_POINT_NAME_free(name);
+  DIST_POINT_free(point);
+  CRL_DIST_POINTS_free(points);
+  return good;
+}
+
+static bool url_check(struct hf_bytes url)
+{
+  for (size_t i = 0; i < url.len; i++) {
+    if (url.at[i] <= ' ' || url.at[i] > '~') {
+      return false;
+    }
+  }
+  return url.len <= HF_VAULT_URL_MAX;
+}
+
 static enum hf_err put_der(struct hf_buf *out, X509 *cert)
 {
   uint8_t der[CERT_MAX];
@@ -105,7 +155,8 @@ enum hf_err hf_vaultcert_issue(struct hf_buf *out, const struct hf_vaultcert_ca 
 {
   X509 *authority = ca->certificate;
   time_t end = (time_t)issue->not_after;
-  if (!hf_names_check_device(issue->device) || issue->not_before < 0 || issue->not_after <= issue->not_before) {
+  if (!hf_names_check_device(issue->device) || issue->not_before < 0 || issue->not_after <= issue->not_before ||
+      !url_check(issue->crl_url)) {
     return HF_E_INPUT;
   }
   if (X509_cmp_time(X509_get0_notAfter(authority), &end) < 0) {
@@ -119,7 +170,8 @@ enum hf_err hf_vaultcert_issue(struct hf_buf *out, const struct hf_vaultcert_ca 
   X509 *cert = X509_new();
   if (cert != NULL && X509_set_version(cert, X509_VERSION_3) == 1 && set_serial(cert) &&
       set_names(cert, authority, issue->device) && set_times(cert, issue) && X509_set_pubkey(cert, key) == 1 &&
-      add_extensions(cert, authority) && X509_sign(cert, hf_key_native(ca->key), EVP_sha256()) > 0) {
+      add_extensions(cert, authority) && add_crl_url(cert, issue->crl_url) &&
+      X509_sign(cert, hf_key_native(ca->key), EVP_sha256()) > 0) {
     err = put_der(out, cert);
   }
   X509_free(cert);

@@ -70,7 +70,9 @@ static enum hf_err room_for(struct hf_vault_link *link, size_t len)
 
 static enum hf_err exchange(struct hf_vault_link *link, struct hf_msg *answer, const struct hf_msg *request)
 {
-  size_t payload = request->type == HF_MSG_VAULT_SIGN ? request->sign.canonical.len : 0;
+  size_t payload = request->type == HF_MSG_VAULT_SIGN  ? request->sign.canonical.len
+                   : request->type == HF_MSG_VAULT_CRL ? request->crl.entries.len
+                                                       : 0;
   enum hf_err err = room_for(link, payload + 1024);
   if (err != HF_OK) {
     return err;
@@ -173,9 +175,56 @@ enum hf_err hf_vault_issue(struct hf_vault_link *link, struct hf_buf *certificat
                            .issue = {.device = issue->device,
                                      .key = hf_bytes_init(issue->key.at, issue->key.len),
                                      .not_before = issue->not_before,
-                                     .not_after = issue->not_after}};
+                                     .not_after = issue->not_after,
+                                     .ca = issue->ca,
+                                     .crl_url = issue->crl_url}};
   enum hf_err err = call(link, &answer, &request);
   return err == HF_OK ? append(certificate, answer.answer.body) : err;
+}
+
+enum hf_err hf_vault_crl(struct hf_vault_link *link, struct hf_buf *sig, uint32_t ca, const struct hf_crl *crl)
+{
+  struct hf_msg answer;
+  struct hf_msg request = {.type = HF_MSG_VAULT_CRL,
+                           .crl = {.ca = ca,
+                                   .number = crl->number,
+                                   .this_update = crl->this_update,
+                                   .next_update = crl->next_update,
+                                   .entries = crl->entries}};
+  enum hf_err err = call(link, &answer, &request);
+  return err == HF_OK ? append(sig, answer.answer.body) : err;
+}
+
+static bool take_part(uint8_t *to, size_t *len, size_t cap, struct hf_cursor *cur)
+{
+  *len = hf_cursor_be16(cur);
+  struct hf_bytes part = hf_cursor_take(cur, *len);
+  if (cur->failed || part.len > cap) {
+    return false;
+  }
+  memcpy(to, part.at, part.len);
+  return true;
+}
+
+enum hf_err hf_vault_ca(struct hf_vault_link *link, struct hf_vault_ca *ca, uint32_t number)
+{
+  struct hf_msg answer;
+  struct hf_msg request = {.type = HF_MSG_VAULT_CA, .change = {number}};
+  enum hf_err err = call(link, &answer, &request);
+  if (err != HF_OK) {
+    return err;
+  }
+  struct hf_cursor cur = hf_cursor_init(answer.answer.body);
+  *ca = (struct hf_vault_ca){.number = number, .not_after = (int64_t)answer.answer.number};
+  struct hf_bytes sha256 = hf_cursor_take(&cur, HF_SHA256_LEN);
+  if (cur.failed) {
+    return HF_E_IO;
+  }
+  memcpy(ca->sha256, sha256.at, HF_SHA256_LEN);
+  return take_part(ca->name, &ca->name_len, sizeof ca->name, &cur) &&
+                 take_part(ca->key_id, &ca->key_id_len, sizeof ca->key_id, &cur) && cur.rest.len == 0
+             ? HF_OK
+             : HF_E_IO;
 }
 
 enum hf_err hf_vault_head(struct hf_vault_link *link, uint64_t *number, uint8_t hash[HF_SHA256_LEN])

@@ -26,7 +26,8 @@ enum {
   CHECKIN_POSTPONED,
   CHECKIN_REPORT,
   CHECKIN_KEYSET,
-  CHECKIN_NONCE
+  CHECKIN_NONCE,
+  CHECKIN_ANCHOR
 };
 enum { COMPONENT_NAME, COMPONENT_VERSION, COMPONENT_DIGEST, COMPONENT_COUNTER, COMPONENT_SLOT };
 enum { UPDATE_STATE, UPDATE_VERSION, UPDATE_PERCENT, UPDATE_RULE };
@@ -51,6 +52,8 @@ enum {
 #define EVENT_MANDATORY (HF_FIELD(EVENT_TIME + 1) - 1)
 #define ANSWER_MANDATORY (HF_FIELD(ANSWER_NEXT + 1) - 1)
 #define FLAG_RENEW 1u
+#define FLAG_REKEY 2u
+#define FLAG_ANCHORS 4u
 
 /* ---- writing ---- */
 
@@ -208,7 +211,7 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
   }
   hf_cbor_put_map(out, 9u + checkin->has_acted + (checkin->event_count > 0) + (checkin->attribute_count > 0) +
                            (checkin->storage > 0) + (checkin->postponed_until > 0) + (checkin->report.len > 0) +
-                           checkin->has_keyset + (checkin->nonces.len > 0));
+                           checkin->has_keyset + (checkin->nonces.len > 0) + checkin->has_anchor);
   put_mandatory(out, checkin);
   if (checkin->has_acted) {
     hf_fields_put_uint(out, CHECKIN_ACTED, checkin->acted);
@@ -234,13 +237,18 @@ enum hf_err hf_checkin_encode(struct hf_buf *out, const struct hf_checkin *check
     hf_fields_put_uint(out, CHECKIN_KEYSET, checkin->keyset);
   }
   put_key_bytes(out, CHECKIN_NONCE, checkin->nonces);
+  if (checkin->has_anchor) {
+    put_key_bytes(out, CHECKIN_ANCHOR, hf_bytes_init(checkin->anchor, sizeof checkin->anchor));
+  }
   return out->failed ? HF_E_SPACE : HF_OK;
 }
 
 enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin_answer *answer)
 {
+  uint32_t flags =
+      (answer->renew ? FLAG_RENEW : 0u) | (answer->rekey ? FLAG_REKEY : 0u) | (answer->anchors ? FLAG_ANCHORS : 0u);
   hf_cbor_put_map(out, 3u + (answer->director > 0) + answer->has_events_to + answer->attributes_stored +
-                           (answer->deadline > 0) + answer->renew + (answer->keyset > 0) +
+                           (answer->deadline > 0) + (flags != 0) + (answer->keyset > 0) +
                            (answer->timesig.sig.len > 0));
   hf_fields_put_uint(out, ANSWER_PROTOCOL, HF_CHECKIN_PROTOCOL);
   hf_fields_put_uint(out, ANSWER_TIME, seconds(answer->time));
@@ -257,8 +265,8 @@ enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin
   if (answer->deadline > 0) {
     hf_fields_put_uint(out, ANSWER_DEADLINE, seconds(answer->deadline));
   }
-  if (answer->renew) {
-    hf_fields_put_uint(out, ANSWER_FLAGS, FLAG_RENEW);
+  if (flags != 0) {
+    hf_fields_put_uint(out, ANSWER_FLAGS, flags);
   }
   if (answer->keyset > 0) {
     hf_fields_put_uint(out, ANSWER_KEYSET, answer->keyset);
@@ -375,6 +383,15 @@ static void take_nonces(struct hf_checkin *checkin, struct hf_cbor *in)
   }
 }
 
+static void take_anchor(struct hf_checkin *checkin, struct hf_cbor *in)
+{
+  struct hf_bytes anchor = hf_cbor_bytes(in, HF_CHECKIN_ANCHOR_LEN);
+  if (anchor.len == HF_CHECKIN_ANCHOR_LEN) {
+    checkin->has_anchor = true;
+    memcpy(checkin->anchor, anchor.at, HF_CHECKIN_ANCHOR_LEN);
+  }
+}
+
 static void take_member(struct hf_checkin *checkin, int64_t key, struct hf_cbor *in)
 {
   switch (key) {
@@ -402,6 +419,7 @@ static void take_member(struct hf_checkin *checkin, int64_t key, struct hf_cbor 
       checkin->has_keyset = true;
       break;
     case CHECKIN_NONCE: take_nonces(checkin, in); break;
+    case CHECKIN_ANCHOR: take_anchor(checkin, in); break;
     default: hf_cbor_skip(in); break;
   }
 }
@@ -449,6 +467,14 @@ enum hf_err hf_checkin_parse(struct hf_checkin *checkin, struct hf_bytes bytes, 
   return hf_cbor_done(&in) ? HF_OK : HF_E_INPUT;
 }
 
+/* Bits this device does not know are for another one. */
+static void take_flags(struct hf_checkin_answer *answer, uint32_t flags)
+{
+  answer->renew = (flags & FLAG_RENEW) != 0;
+  answer->rekey = (flags & FLAG_REKEY) != 0;
+  answer->anchors = (flags & FLAG_ANCHORS) != 0;
+}
+
 static void take_timesig(struct hf_timesig *timesig, struct hf_cbor *in)
 {
   if (hf_cbor_array(in, 2) != 2) {
@@ -473,7 +499,7 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
       break;
     case ANSWER_ATTRIBUTES: answer->attributes_stored = hf_cbor_uint(in, 1) == 1; break;
     case ANSWER_DEADLINE: answer->deadline = hf_fields_time(in); break;
-    case ANSWER_FLAGS: answer->renew = (hf_cbor_uint(in, UINT32_MAX) & FLAG_RENEW) != 0; break;
+    case ANSWER_FLAGS: take_flags(answer, (uint32_t)hf_cbor_uint(in, UINT32_MAX)); break;
     case ANSWER_KEYSET: answer->keyset = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case ANSWER_SIGNED_TIME: take_timesig(&answer->timesig, in); break;
     default: hf_cbor_skip(in); break;

@@ -72,6 +72,9 @@ enum hf_key_storage {
   HF_KEY_STORAGES = 6
 };
 
+/** Of a fingerprint, enough to tell the handful of CAs of one server apart. */
+#define HF_CHECKIN_ANCHOR_LEN 8
+
 struct hf_checkin_component {
   struct hf_bytes name;
   struct hf_bytes version;
@@ -118,6 +121,8 @@ struct hf_checkin {
   struct hf_checkin_component component[HF_CHECKIN_COMPONENTS_MAX];
   uint8_t event_count;
   struct hf_checkin_event event[HF_CHECKIN_EVENTS_MAX]; /**< oldest first, numbers ascending */
+  bool has_anchor;
+  uint8_t anchor[HF_CHECKIN_ANCHOR_LEN]; /**< of the newest server CA the device trusts: first bytes of its SHA-256 */
   uint8_t attribute_count;
   struct hf_checkin_attribute attribute[HF_CHECKIN_ATTRIBUTES_MAX]; /**< in CBOR's key order: shorter names first */
   struct hf_bytes report; /**< signed version report (hf/wire/report.h), not looked into; empty: absent */
@@ -133,6 +138,8 @@ struct hf_checkin_answer {
   bool attributes_stored;
   int64_t deadline;          /**< for installing, seconds since 1970; 0: absent */
   bool renew;                /**< renew the certificate now */
+  bool rekey;                /**< and with a new key, whatever the port would do otherwise */
+  bool anchors;              /**< fetch the server CAs anew: there is one the device does not trust yet */
   uint32_t keyset;           /**< a newer key set of this version is there to fetch; 0: absent */
   struct hf_timesig timesig; /**< over the nonces of the check-in; `sig` empty: absent */
 };

@@ -716,6 +716,40 @@ static void what_was_done_is_there_after_a_restart(void **state)
   world_expect(&world, GET("/audit?limit=500"), 200, "release.publish");
 }
 
+static void certificates_are_rotated_revoked_and_counted(void **state)
+{
+  (void)state;
+  world_expect(&world, POST("/devices/sn-3/rotate-key", .body = "{\"within_s\":60,\"reason\":\"drill\"}"), 200,
+               "rotate_by");
+  world_expect(&world, POST("/devices/sn-9/rotate-key", .body = "{}"), 404, "no device");
+  world_expect(&world, POST("/groups/lab/rotate-key", .body = "{}"), 200, "until");
+  world_expect(&world, POST("/groups/none/rotate-key", .body = "{}"), 404, "no group");
+  world_expect(&world, GET("/identity/devices?kind=rotating"), 200, "sn-3");
+  world_expect(&world, POST("/devices/sn-3/revoke", .body = "{\"kind\":\"certificateHold\"}"), 400, "/kind");
+  json_t *one = world_json(
+      &world, POST("/devices/sn-3/revoke", .body = "{\"kind\":\"keyCompromise\",\"reason\":\"stolen\"}"), 200);
+  assert_string_equal(text(json_object_get(one, "identity"), "state"), "revoked");
+  json_decref(one);
+  assert_audited("device.revoke", "sn-3");
+  world_expect(&world, POST("/devices/sn-3/revoke", .body = "{\"kind\":\"superseded\"}"), 409, "no certificate");
+  world_expect(&world, POST("/devices/sn-3/rotate-key", .body = "{}"), 409, "no certificate");
+  world_expect(&world, POST("/devices/sn-9/revoke", .body = "{\"kind\":\"superseded\"}"), 404, "no device");
+  json_t *report = world_json(&world, GET("/identity"), 200);
+  assert_int_equal(json_integer_value(json_object_get(report, "revoked")), 1);
+  assert_int_equal(json_integer_value(json_object_get(report, "devices")),
+                   json_integer_value(json_object_get(report, "certified")) + 1);
+  json_decref(report);
+  static const char *const kinds[] = {"expiring-30", "expiring-90", "expired", "grace",         "beyond-grace",
+                                      "weak",        "shared",      "revoked", "rotation-late", "never-used",
+                                      "old-ca",      "old-anchor",  "rotating"};
+  for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+    char path[64];
+    (void)snprintf(path, sizeof path, "/identity/devices?kind=%s&limit=2", kinds[i]);
+    world_expect(&world, GET(path), 200, NULL);
+  }
+  world_expect(&world, GET("/identity/devices?kind=lost"), 400, "?kind");
+}
+
 static void no_route_and_no_documented_refusal_is_untested(void **state)
 {
   (void)state;
@@ -762,6 +796,7 @@ int main(void)
       cmocka_unit_test(roots_are_published_one_after_the_other),
       cmocka_unit_test(targets_files_are_renewed_without_a_release),
       cmocka_unit_test(what_was_done_is_there_after_a_restart),
+      cmocka_unit_test(certificates_are_rotated_revoked_and_counted),
       cmocka_unit_test(no_route_and_no_documented_refusal_is_untested),
   };
   return cmocka_run_group_tests(tests, open_world, close_world);

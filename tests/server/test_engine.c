@@ -566,15 +566,24 @@ static void a_fault_of_the_vault_does_not_cost_the_token(void **state)
   testserver_commit(server);
 }
 
-static void an_expired_certificate_renews_nothing(void **state)
+static void an_expired_certificate_renews_within_the_grace_time_and_not_after(void **state)
 {
   WORLD;
-  struct hf_why why;
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  int64_t grace = server->engine->settings.renewal_grace_s;
   testserver_begin(server);
-  device->not_after = server->now - 1;
+  device->not_after = server->now - grace - 1;
   assert_int_equal(renew(server, device, &world->pub, &why), HF_E_DENIED);
-  assert_int_equal(why.rule, HF_RULE_ENROL_CERTIFICATE);
+  assert_int_equal(why.rule, HF_RULE_ENROL_GRACE);
+  device->not_after = server->now - grace;
+  struct hf_checkin checkin = testdevice_report(device, PRODUCT);
+  assert_int_equal(testdevice_send(device, server, &checkin, NULL), HF_E_DENIED); /* and nothing but renewing */
+  assert_int_equal(renew(server, device, &world->pub, &why), HF_OK);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM audit WHERE action = 'device.renew' AND detail ="
+                                             " 'renewal after its end'"),
+                   1);
   testserver_commit(server);
+  testdevice_checkin(device, server, PRODUCT);
 }
 
 /* Each one is a signature, and a line in two logs that nobody may shorten. */
@@ -747,7 +756,7 @@ int main(void)
       TEST(a_token_is_good_once_for_one_id_until_it_expires),
       TEST(a_renewal_may_bring_a_new_key_and_the_old_certificate_ends_when_the_new_is_used),
       TEST(a_fault_of_the_vault_does_not_cost_the_token),
-      TEST(an_expired_certificate_renews_nothing),
+      TEST(an_expired_certificate_renews_within_the_grace_time_and_not_after),
       TEST(a_device_cannot_fill_the_logs_with_renewals),
       TEST(what_is_kept_of_one_device_is_bounded),
       TEST(every_change_is_chained_and_every_signing_group_anchors_the_vaults_log),

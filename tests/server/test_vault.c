@@ -238,7 +238,7 @@ static struct hf_vault_issue issue_for(struct hf_pubkey *pub, const char *device
   assert_int_equal(hf_key_public(pub, key), HF_OK);
   hf_key_free(key);
   int64_t now = (int64_t)time(NULL);
-  return (struct hf_vault_issue){hf_bytes_text(device), *pub, now - 60, now + days * 86400};
+  return (struct hf_vault_issue){hf_bytes_text(device), *pub, now - 60, now + days * 86400, 0, {NULL, 0}};
 }
 
 static void a_certificate_says_what_it_must_and_verifies(void **state)
