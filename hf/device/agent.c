@@ -534,6 +534,18 @@ static bool is_look_due(struct hf_agent *agent)
   return now - agent->looked >= HF_AGENT_LOOK_S;
 }
 
+/* What runs is not what the boot loader has on record (a fall back that could not be written down): the next boot puts
+ * that right. Once: when a start that was asked for did not help, the flash is to blame, and a reboot loop is no cure. */
+static void reboot_first(struct hf_agent *agent, struct hf_agent_next *next)
+{
+  if (agent->config->reset == HF_RESET_REQUEST) {
+    best_effort(hf_update_put_state(&agent->update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH));
+    return;
+  }
+  next->reboot = true;
+  next->reason = HF_RESET_REQUEST;
+}
+
 static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct hf_checkin_answer *answer)
 {
   enum hf_update_state before = agent->update.progress.state;
@@ -556,6 +568,10 @@ static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct
     return;
   }
   agent->backoff = 0;
+  if (err == HF_E_STATE) {
+    reboot_first(agent, next);
+    return;
+  }
   /* As far as signed files bear the server's number out: one that was never reached would hide all orders to come, and
    * what was refused about a repository is asked for again. */
   uint32_t judged = agent->update.judged < answer->director ? agent->update.judged : answer->director;

@@ -157,6 +157,13 @@ static enum hf_err end(struct hf_update *update, enum hf_update_state state, uin
   return err;
 }
 
+/* The boot loader's state took no change. HF_E_STATE is nobody's failure: what runs is not what is on record, and the
+ * next boot puts that right. */
+static enum hf_err loader_failed(struct hf_update *update, enum hf_err err)
+{
+  return err == HF_E_STATE ? err : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+}
+
 static enum hf_err refuse(struct hf_update *update, uint16_t rule)
 {
   return end(update, HF_UPDATE_REFUSED, rule, HF_E_DENIED);
@@ -448,7 +455,7 @@ static enum hf_err download(struct hf_update *update, const struct run *run)
   uint32_t base = 0;
   enum hf_err err = update->loader.ops->release(update->loader.ctx, run->todo);
   if (err != HF_OK) {
-    return end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+    return loader_failed(update, err);
   }
   if (!whole) {
     err = hf_update_put_state(update, HF_UPDATE_DOWNLOADING, 0);
@@ -601,7 +608,7 @@ static enum hf_err stage(struct hf_update *update, const struct run *run, const 
     return err;
   }
   err = update->loader.ops->stage(update->loader.ctx, staged, run->todo);
-  return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_FLASH, HF_E_IO);
+  return err == HF_OK ? HF_OK : loader_failed(update, err);
 }
 
 static enum hf_err begin(struct hf_update *update, struct run *run)

@@ -96,7 +96,8 @@ HF_MUST enum hf_err hf_update_open(struct hf_update *update, const struct hf_upd
  * @param deadline  the server's for installing, 0: none
  * @return HF_OK: see update->progress.state: STAGED: reboot to try it; POSTPONED; else there was nothing to do;
  *         HF_E_AGAIN: network or server trouble, progress is kept; HF_E_DENIED: refused, an event says by which rule;
- *         HF_E_STATE: the running image is on trial; HF_E_IO, HF_E_FULL: flash or store failed */
+ *         HF_E_STATE: the running image is on trial, or what runs is not what the boot loader has on record: reboot
+ *         first; HF_E_IO, HF_E_FULL: flash or store failed */
 HF_MUST enum hf_err hf_update_run(struct hf_update *update, int64_t deadline);
 
 /** Ask both repositories, without an order, whether there is anything new, so that a silent freeze is noticed: expired

@@ -591,20 +591,66 @@ static void refuses_a_config_that_misses_something(void **state)
   assert_int_equal(hf_agent_init(&fresh, &config), HF_E_SPACE);
 }
 
-static void tells_a_broken_slot_it_fell_back_from(void **state)
+/* 1.1.0 runs, confirmed, and may go back to 1.0.0; then its slot rots. */
+static void update_and_rot(void)
 {
-  (void)state;
   simrepo_free(&repo);
   simdevice_free(&device);
   simrepo_init(&repo, SIMDEVICE_NOW);
   (void)simrepo_add(&repo, (struct simrepo_image){.version = "1.0.0", .counter = 2, .payload_len = 3000});
   (void)simrepo_add(&repo, (struct simrepo_image){.version = "1.1.0", .counter = 2, .payload_len = 5000});
+  (void)simrepo_add(&repo, (struct simrepo_image){.version = "1.2.0", .counter = 2, .payload_len = 4000});
   simdevice_init(&device, &repo, V10, 8, 0xff);
   simrepo_publish(&repo, &device.world, SIMDEVICE_NOW);
   boot(HF_RESET_POWER);
   offer(V11);
   assert_true(simdevice_settle(&device, V11, 10));
   device.flash.at[device.layout.slot[0][1].start + 300] ^= 8;
+}
+
+/* The boot loader falls back, and flash takes no record of it. */
+static void boot_unwritten(enum hf_reset reset)
+{
+  device.flash.fail_at = device.flash.ops + 1;
+  device.flash.fail_count = 100000;
+  boot(reset);
+  device.flash.fail_at = 0;
+  assert_int_equal(device.choice.slot[0], 0);
+}
+
+static void reboots_first_when_what_runs_is_not_what_is_on_record(void **state)
+{
+  (void)state;
+  update_and_rot();
+  boot_unwritten(HF_RESET_POWER);
+  offer(V12);
+  wake();
+  assert_true(next.reboot);
+  assert_int_equal(next.reason, HF_RESET_REQUEST);
+  assert_int_not_equal(device.agent.update.progress.state, HF_UPDATE_FAILED);
+  boot(next.reason);
+  assert_true(simdevice_settle(&device, V12, 10));
+  assert_int_equal(heard(HF_EVENT_FAILED, HF_RULE_UPDATE_FLASH, "1.2.0"), 0);
+}
+
+static void blames_the_flash_when_the_reboot_did_not_help(void **state)
+{
+  (void)state;
+  update_and_rot();
+  boot_unwritten(HF_RESET_REQUEST);
+  offer(V12);
+  wake();
+  assert_false(next.reboot);
+  assert_int_equal(device.agent.update.progress.state, HF_UPDATE_FAILED);
+  assert_int_equal(device.agent.update.progress.rule, HF_RULE_UPDATE_FLASH);
+  wake();
+  assert_int_equal(heard(HF_EVENT_FAILED, HF_RULE_UPDATE_FLASH, "1.2.0"), 1);
+}
+
+static void tells_a_broken_slot_it_fell_back_from(void **state)
+{
+  (void)state;
+  update_and_rot();
   device.server.answer.director = 0;
   boot(HF_RESET_POWER);
   wake();
@@ -700,6 +746,8 @@ int main(void)
       TEST(asks_for_a_certificate_when_told_and_when_refused),
       TEST(is_provisioned_once_and_only_with_good_roots),
       TEST(refuses_a_config_that_misses_something),
+      TEST(reboots_first_when_what_runs_is_not_what_is_on_record),
+      TEST(blames_the_flash_when_the_reboot_did_not_help),
       TEST(tells_a_broken_slot_it_fell_back_from),
       TEST(starts_with_every_record_rotten),
       TEST(calls_home_with_a_full_store),
