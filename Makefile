@@ -20,6 +20,7 @@ test: ## everything that is tested, with sanitizers
 	@cmake --preset dev
 	@cmake --build --preset dev -j $(JOBS)
 	@ctest --preset dev -j $(JOBS)
+	@grep -h '^sweep: ' build/dev/Testing/Temporary/LastTest.log
 
 release: ## the programs, as users run them
 	@tools/install-deps build
@@ -52,9 +53,9 @@ bench: ## the benchmarks, beside nginx, into bench/results.md
 	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) --target bench-programs -- --quiet
 	@bench/run
 
-sweep: ## the long power-cut sweep
+sweep: ## the long power-cut sweep: every operation, way of tearing and byte, in every boot mode
+	@tools/install-deps build test
 	@cmake --preset release >/dev/null && cmake --build --preset release -j $(JOBS) --target sweep
-	@build/release/tests/sweep
 
 clean:
 	rm -rf build

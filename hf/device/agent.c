@@ -535,7 +535,8 @@ static bool is_look_due(struct hf_agent *agent)
 }
 
 /* What runs is not what the boot loader has on record (a fall back that could not be written down): the next boot puts
- * that right. Once: when a start that was asked for did not help, the flash is to blame, and a reboot loop is no cure. */
+ * that right. Once: when a start that was asked for did not help, the flash is to blame, and a reboot loop is no cure.
+ */
 static void reboot_first(struct hf_agent *agent, struct hf_agent_next *next)
 {
   if (agent->config->reset == HF_RESET_REQUEST) {

@@ -94,9 +94,10 @@ static enum hf_err begin(struct simflash *flash, uint32_t at, const uint8_t *in,
   if (flash->cut_at != 0 && flash->ops == flash->cut_at) {
     torn(flash, at, in, len);
     flash->dead = true;
-    flash->torn_len = len;
-    flash->torn_erase = in == NULL;
-    flash->cuts++;
+    if (flash->cuts++ == 0) {
+      flash->torn_len = len;
+      flash->torn_erase = in == NULL;
+    }
     return HF_E_IO;
   }
   uint32_t count = flash->fail_count == 0 ? 1 : flash->fail_count;
@@ -179,7 +180,8 @@ void simflash_free(struct simflash *flash)
 {
   free(flash->at);
   free(flash->written);
-  *flash = (struct simflash){0};
+  flash->at = NULL;
+  flash->written = NULL;
 }
 
 void simflash_copy(struct simflash *to, const struct simflash *from)

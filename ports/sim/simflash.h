@@ -36,7 +36,7 @@ struct simflash {
   bool fail_reads;     /**< every read returns HF_E_IO */
   enum simflash_tear tear;
   uint32_t tear_at;  /**< for SIMFLASH_TEAR_BYTE */
-  uint32_t torn_len; /**< bytes of the operation in which power failed last */
+  uint32_t torn_len; /**< bytes of the operation in which power failed first */
   bool torn_erase;   /**< and whether it erased */
   uint64_t seed;
   bool dead;          /**< power is off */
@@ -48,6 +48,7 @@ extern const struct hf_flash_ops simflash_ops;
 
 /** Gives memory in `flash`, all erased; free with simflash_free. Exits on failure: it is a test. */
 void simflash_init(struct simflash *flash, uint32_t size, uint32_t sector, uint32_t align, uint8_t erased);
+/** What it counted stays. */
 void simflash_free(struct simflash *flash);
 /** Same content and same rules remembered; counters and faults of `to` stay. Same geometry. */
 void simflash_copy(struct simflash *to, const struct simflash *from);

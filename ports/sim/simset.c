@@ -10,7 +10,7 @@
 #include "hf/device/slot.h"
 #include "ports/sim/simworld.h"
 
-enum { PAYLOAD = 90 };
+enum { PAYLOAD = 90, PAYLOAD_MAX = 800 };
 
 static void must(enum hf_err err, const char *what)
 {
@@ -55,11 +55,13 @@ int simset_add(struct simset *set, struct simset_file file)
     build.dependency[0].image = file.needs_image;
     must(hf_version_parse(&build.dependency[0].version, hf_bytes_text(file.needs), NULL), "version");
   }
-  uint8_t payload[PAYLOAD];
-  memset(payload, 0x30 + set->count, sizeof payload);
-  static uint8_t room[PAYLOAD + HF_IMAGE_OVERHEAD_MAX];
+  uint8_t payload[PAYLOAD_MAX];
+  uint32_t len = file.payload_len == 0 ? PAYLOAD : file.payload_len;
+  must(len <= sizeof payload ? HF_OK : HF_E_SPACE, "payload");
+  memset(payload, 0x30 + set->count, len);
+  static uint8_t room[PAYLOAD_MAX + HF_IMAGE_OVERHEAD_MAX];
   struct hf_buf out = hf_buf_init(room, sizeof room);
-  must(hf_image_sign(&out, &build, hf_bytes_init(payload, sizeof payload), &signer), "sign");
+  must(hf_image_sign(&out, &build, hf_bytes_init(payload, len), &signer), "sign");
   must(out.len <= sizeof kept->at ? HF_OK : HF_E_SPACE, "room");
   memcpy(kept->at, room, out.len);
   kept->len = out.len;
@@ -69,31 +71,43 @@ int simset_add(struct simset *set, struct simset_file file)
   return set->count++;
 }
 
-void simset_device_init(struct simset_device *device, const struct simset *set, uint8_t images, uint32_t align,
-                        uint8_t erased)
+void simset_device_shape(struct simset_device *device, const struct simset *set, const struct simset_shape *shape)
 {
   *device = (struct simset_device){.set = set};
+  uint32_t slot_len = shape->slot_sectors * shape->sector;
   simworld_set_uptime(0);
-  simflash_init(&device->flash, SIMSET_FLASH, SIMSET_SECTOR, align, erased);
+  simflash_init(&device->flash, SIMSET_BOOT + shape->images * HF_SLOTS * slot_len, shape->sector, shape->align,
+                shape->erased);
   device->layout.boot = simflash_area(&device->flash, 0, SIMSET_BOOT);
-  device->layout.images = images;
-  for (uint32_t i = 0; i < images; i++) {
+  device->layout.images = shape->images;
+  for (uint32_t i = 0; i < shape->images; i++) {
     for (uint32_t slot = 0; slot < HF_SLOTS; slot++) {
-      uint32_t at = SIMSET_BOOT + (i * HF_SLOTS + slot) * SIMSET_SLOT;
-      device->layout.slot[i][slot] = simflash_area(&device->flash, at, SIMSET_SLOT);
+      uint32_t at = SIMSET_BOOT + (i * HF_SLOTS + slot) * slot_len;
+      device->layout.slot[i][slot] = simflash_area(&device->flash, at, slot_len);
     }
   }
 }
 
+void simset_device_init(struct simset_device *device, const struct simset *set, uint8_t images, uint32_t align,
+                        uint8_t erased)
+{
+  const struct simset_shape shape = {images, align, erased, SIMSET_SECTOR, 1};
+  simset_device_shape(device, set, &shape);
+}
+
 void simset_device_free(struct simset_device *device) { simflash_free(&device->flash); }
 
-bool simset_fill(struct simset_device *device, uint8_t image, uint8_t slot, int file)
+bool simset_write(const struct hf_area *area, const struct simset_file *file)
 {
   struct hf_slot_writer writer;
   uint8_t digest[HF_SHA256_LEN];
-  const struct simset_file *from = &device->set->file[file];
-  return hf_slot_open(&writer, &device->layout.slot[image][slot], (uint32_t)from->len, 0) == HF_OK &&
-         hf_slot_put(&writer, hf_bytes_init(from->at, from->len)) == HF_OK && hf_slot_close(&writer, digest) == HF_OK;
+  return hf_slot_open(&writer, area, (uint32_t)file->len, 0) == HF_OK &&
+         hf_slot_put(&writer, hf_bytes_init(file->at, file->len)) == HF_OK && hf_slot_close(&writer, digest) == HF_OK;
+}
+
+bool simset_fill(struct simset_device *device, uint8_t image, uint8_t slot, int file)
+{
+  return simset_write(&device->layout.slot[image][slot], &device->set->file[file]);
 }
 
 int simset_file_in(const struct simset_device *device, uint8_t image, uint8_t slot)

@@ -12,7 +12,6 @@
 #define SIMSET_SECTOR 1024
 #define SIMSET_BOOT (2 * SIMSET_SECTOR)
 #define SIMSET_SLOT SIMSET_SECTOR
-#define SIMSET_FLASH (SIMSET_BOOT + HF_IMAGES_MAX * HF_SLOTS * SIMSET_SLOT)
 
 /** A signed image. */
 struct simset_file {
@@ -20,7 +19,8 @@ struct simset_file {
   uint32_t counter;
   const char *needs; /**< version that another image must have; NULL: none */
   uint8_t needs_image;
-  bool stranger; /**< signed with a key the device does not know */
+  bool stranger;        /**< signed with a key the device does not know */
+  uint32_t payload_len; /**< 0: a small one; the whole image fits SIMSET_SLOT */
   /* filled by simset_add */
   uint8_t at[SIMSET_SLOT];
   size_t len;
@@ -49,10 +49,23 @@ void simset_free(struct simset *set);
 /** Build and sign; returns its index. */
 int simset_add(struct simset *set, struct simset_file file);
 
+/** How a device's flash is cut up. Boot records always have SIMSET_BOOT bytes. */
+struct simset_shape {
+  uint8_t images;
+  uint32_t align;
+  uint8_t erased;
+  uint32_t sector;       /**< bytes */
+  uint32_t slot_sectors; /**< of each slot */
+};
+
 /** A device with empty slots and no boot records; free with simset_device_free. */
+void simset_device_shape(struct simset_device *device, const struct simset *set, const struct simset_shape *shape);
+/** The same with slots of one sector of SIMSET_SLOT bytes. */
 void simset_device_init(struct simset_device *device, const struct simset *set, uint8_t images, uint32_t align,
                         uint8_t erased);
 void simset_device_free(struct simset_device *device);
+/** Write a file into an area. False when power failed. */
+bool simset_write(const struct hf_area *area, const struct simset_file *file);
 /** Write a file into a slot. False when power failed. */
 bool simset_fill(struct simset_device *device, uint8_t image, uint8_t slot, int file);
 /** Index of the file that is whole in a slot; -1: none. */

@@ -11,12 +11,11 @@
 
 #include "hf/device/bootstate.h"
 #include "hf/device/record.h"
-#include "ports/sim/simflash.h"
+#include "ports/sim/simcut.h"
 
 enum { SECTOR = 1024, SIZE = 2 * SECTOR };
 
-static const uint32_t aligns[] = {1, 4, 8, 16};
-static const uint8_t erased_values[] = {0xff, 0x00};
+static bool full; /* a cut at each byte, not at every so many */
 /* How many images the records are about; main() runs everything with several. */
 static uint8_t images = 1;
 
@@ -110,60 +109,51 @@ static void outlives_the_loss_of_either_half(void **state)
   }
 }
 
-static unsigned sweep(uint32_t align, uint8_t erased, enum simflash_tear tear)
+/* Twelve states, one after the other, with this cut; then twelve more. */
+static void live(struct simflash *flash, const struct simcut *cut)
 {
-  unsigned cuts = 0;
-  for (uint32_t cut = 1;; cut++) {
-    struct simflash flash;
-    simflash_init(&flash, SIZE, SECTOR, align, erased);
-    flash.cut_at = cut;
-    flash.tear = tear;
-    flash.seed = cut;
-    struct hf_area area = simflash_area(&flash, 0, SIZE);
-    uint32_t n = 1;
-    for (; n <= 12; n++) {
-      struct hf_bootstate boot = numbered(n);
-      if (hf_bootstate_put(&boot, &area) != HF_OK || flash.dead) {
-        break;
-      }
+  simflash_init(flash, SIZE, SECTOR, cut->align, cut->erased);
+  simcut_arm(flash, cut);
+  struct hf_area area = simflash_area(flash, 0, SIZE);
+  uint32_t n = 1;
+  for (; n <= 12; n++) {
+    struct hf_bootstate boot = numbered(n);
+    if (hf_bootstate_put(&boot, &area) != HF_OK || flash->dead) {
+      break;
     }
-    bool over = !flash.dead;
-    simflash_power_on(&flash);
-    struct hf_bootstate boot;
-    enum hf_err err = hf_bootstate_get(&boot, &area);
-    if (n == 1) {
-      assert_true(err == HF_OK || err == HF_E_NOT_FOUND || err == HF_E_DENIED);
-    } else {
-      assert_int_equal(err, HF_OK);
-      assert_true(is_number(&boot, n) || is_number(&boot, n - 1));
-    }
-    for (uint32_t rest = 20; rest < 32; rest++) {
-      boot = numbered(rest);
-      assert_int_equal(hf_bootstate_put(&boot, &area), HF_OK);
-      assert_int_equal(hf_bootstate_get(&boot, &area), HF_OK);
-      assert_true(is_number(&boot, rest));
-      assert_false(boot.lags);
-    }
-    assert_int_equal(flash.breaches, 0);
-    simflash_free(&flash);
-    if (over) {
-      return cuts;
-    }
-    cuts++;
   }
+  simflash_power_on(flash);
+  struct hf_bootstate boot;
+  enum hf_err err = hf_bootstate_get(&boot, &area);
+  if (n == 1) {
+    assert_true(err == HF_OK || err == HF_E_NOT_FOUND || err == HF_E_DENIED);
+  } else {
+    assert_int_equal(err, HF_OK);
+    assert_true(is_number(&boot, n) || is_number(&boot, n - 1));
+  }
+  for (uint32_t rest = 20; rest < 32; rest++) {
+    boot = numbered(rest);
+    assert_int_equal(hf_bootstate_put(&boot, &area), HF_OK);
+    assert_int_equal(hf_bootstate_get(&boot, &area), HF_OK);
+    assert_true(is_number(&boot, rest));
+    assert_false(boot.lags);
+  }
+  assert_int_equal(flash->breaches, 0);
+  simflash_free(flash);
 }
 
-static void is_the_old_or_the_new_state_after_every_cut(void **state)
+static void is_the_old_or_the_new_state_after_a_cut_at_every_byte(void **state)
 {
   (void)state;
-  unsigned cuts = 0;
-  for (size_t i = 0; i < 8; i++) {
-    for (enum simflash_tear tear = SIMFLASH_TEAR_NONE; tear < SIMFLASH_TEARS; tear++) {
-      cuts += sweep(aligns[i % 4], erased_values[i / 4], tear);
-    }
+  struct simflash flash;
+  struct simcut cut = simcut_first(full ? 1 : 23);
+  for (; simcut_on(&cut); simcut_next(&cut, &flash)) {
+    live(&flash, &cut);
   }
-  print_message("%u power cuts\n", cuts);
-  assert_true(cuts > 1000);
+  static const char *const names[] = {"boot records of one image", "boot records of two images", NULL,
+                                      "boot records of four images"};
+  simcut_report(names[images - 1], cut.cuts);
+  assert_true(cut.cuts > 1000);
 }
 
 static void writes_on_with_one_half_worn_out(void **state)
@@ -355,12 +345,13 @@ static void confirms_a_set_in_one_record_or_not_at_all(void **state)
   simflash_free(&flash);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
+  full = argc > 1 && strcmp(argv[1], "full") == 0;
   const struct CMUnitTest records[] = {
       cmocka_unit_test(tells_never_written_from_lost),
       cmocka_unit_test(outlives_the_loss_of_either_half),
-      cmocka_unit_test(is_the_old_or_the_new_state_after_every_cut),
+      cmocka_unit_test(is_the_old_or_the_new_state_after_a_cut_at_every_byte),
       cmocka_unit_test(writes_on_with_one_half_worn_out),
   };
   const struct CMUnitTest states[] = {

@@ -22,7 +22,7 @@
 #include "hf/device/mcuboot.h"
 #include "hf/device/slot.h"
 #include "hf/device/swapboot.h"
-#include "ports/sim/simflash.h"
+#include "ports/sim/simcut.h"
 
 enum { SECTOR = 512, BOOT = 2 * SECTOR, SLOT = 10 * SECTOR, FLASH = BOOT + 2 * SLOT, STEPS = 80, SECTORS_MAX = 16 };
 enum { V1, V2, V3_SICK, V4, IMAGES };
@@ -344,8 +344,12 @@ static const struct hf_trailer_format formats[] = {
     {.mode = HF_BOOT_SWAP_MOVE, .sectors_max = SECTORS_MAX, .key_len = 16},
     {.mode = HF_BOOT_SWAP_OFFSET, .sectors_max = SECTORS_MAX, .key_len = 16, .tlv_sizes = true},
 };
-static const char *const names[] = {"overwrite",           "swap-move",           "swap-offset",
-                                    "overwrite encrypted", "swap-move encrypted", "swap-offset encrypted"};
+static const char *const names[] = {"overwrite, one image",
+                                    "swap-move, one image",
+                                    "swap-offset, one image",
+                                    "overwrite, one image, encrypted",
+                                    "swap-move, one image, encrypted",
+                                    "swap-offset, one image, encrypted"};
 
 /* Every byte of this operation's write: it ends after one, after two ... and its next byte is torn between bits. */
 static unsigned tear_bytes(struct cut cut, uint32_t len)
@@ -361,12 +365,12 @@ static unsigned tear_bytes(struct cut cut, uint32_t len)
   return cuts;
 }
 
-/* `stride`: every so many operations. */
-static void sweep(size_t format, uint32_t align, uint8_t erased, uint32_t stride)
+/* `stride`: every so many operations. Returns the cuts. */
+static unsigned sweep(size_t format, uint32_t align, uint8_t erased, uint32_t stride)
 {
   struct cut cut = {.format = formats[format], .align = align, .erased = erased};
   struct simflash after;
-  unsigned cuts = 0, seconds = 0, bytes = 0;
+  unsigned cuts = 0, bytes = 0;
   live_with(&cut, &after);
   assert_int_equal(after.cuts, 0);
   uint32_t ops = after.ops;
@@ -379,8 +383,7 @@ static void sweep(size_t format, uint32_t align, uint8_t erased, uint32_t stride
       live_with(&cut, &after);
       assert_true(after.cuts >= 1);
       cuts += after.cuts;
-      seconds += after.cuts > 1;
-      torn_len = after.torn_erase || after.cuts > 1 ? torn_len : after.torn_len;
+      torn_len = after.torn_erase ? 0 : after.torn_len;
     }
     /* Short writes are trailers and records; the contents of sectors go in longer ones. */
     bool short_write = torn_len > 0 && torn_len < 256;
@@ -388,24 +391,23 @@ static void sweep(size_t format, uint32_t align, uint8_t erased, uint32_t stride
       bytes += tear_bytes(cut, torn_len);
     }
   }
-  print_message(
-      "%s, align %u, erased %02x: %u operations, %u cuts, %u in a recovery, %u bytes of trailers and records\n",
-      names[format], align, erased, ops, cuts, seconds, bytes);
+  return cuts + bytes;
 }
 
 static void comes_back_from_a_cut_at_every_operation(void **state)
 {
   (void)state;
-  static const uint32_t aligns[] = {1, 4, 8, 16};
   for (size_t format = 0; format < sizeof formats / sizeof formats[0]; format++) {
+    unsigned cuts = 0;
     for (uint32_t i = 0; i < 8; i++) {
       /* In a quick run every mode meets every alignment at every operation, and the other erased value at a third of
        * them. Encryption changes what is written, not where. */
       bool all = full || (format < 3 && i / 4 == (i + format) % 2);
       if (all || format < 3 || i == format) {
-        sweep(format, aligns[i % 4], i < 4 ? 0xff : 0x00, all ? 1 : 3);
+        cuts += sweep(format, simcut_align(i), simcut_erased(i), all ? 1 : 3);
       }
     }
+    simcut_report(names[format], cuts);
   }
 }
 
