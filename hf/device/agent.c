@@ -377,6 +377,10 @@ static void checkin_fill(struct hf_checkin *checkin, const struct hf_agent *agen
   for (size_t i = 0; i < sizeof checkin->anchor; i++) {
     checkin->anchor[i] = agent->anchor[i];
   }
+  if (config->chain != NULL) {
+    checkin->has_keyset = true;
+    checkin->keyset = config->chain->version;
+  }
   checkin->time = hf_clock_known(&agent->clock) ? hf_clock_now(&agent->clock) : 0;
   components_fill(checkin, agent, text);
   update_fill(checkin, agent, text);
@@ -592,6 +596,36 @@ static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct
   }
 }
 
+/* A newer key set, before anything is downloaded that may be signed with a new key. A refusal is told once a boot. */
+static void take_keyset(struct hf_agent *agent, uint32_t version)
+{
+  const struct hf_agent_config *config = agent->config;
+  if (config->chain == NULL || version <= config->chain->version || hf_agent_on_trial(agent)) {
+    return;
+  }
+  const struct hf_keyupdate update = {.transport = &config->setup.transport,
+                                      .store = config->keystore,
+                                      .compiled = config->compiled,
+                                      .layout = config->setup.layout,
+                                      .running = config->slot};
+  struct hf_why why = {.rule = HF_RULE_NONE};
+  struct hf_buf work = hf_buf_init(config->setup.work, config->setup.work_cap);
+  enum hf_err err = hf_keyupdate_run(config->chain, &update, version, work, &why);
+  bool refused = err == HF_E_DENIED || err == HF_E_IO;
+  if (err != HF_OK && (!refused || agent->refused == version)) {
+    return;
+  }
+  agent->refused = refused ? version : 0;
+  uint8_t room[10];
+  struct hf_buf text = hf_buf_init(room, sizeof room);
+  hf_buf_put_uint(&text, version);
+  const struct hf_checkin_event event = {.kind = HF_EVENT_KEYSET,
+                                         .time = hf_clock_now(&agent->clock),
+                                         .rule = refused ? why.rule : HF_RULE_NONE,
+                                         .subject = hf_buf_bytes(&text)};
+  best_effort(hf_events_put(&agent->events, &event));
+}
+
 static void talk(struct hf_agent *agent, struct hf_agent_next *next)
 {
   struct hf_checkin_answer answer = {0};
@@ -610,6 +644,8 @@ static void talk(struct hf_agent *agent, struct hf_agent_next *next)
   next->renew = answer.renew;
   next->rekey = answer.rekey;
   next->anchors = answer.anchors;
+  next->takeover = answer.takeover;
+  take_keyset(agent, answer.keyset);
   next->sleep_s = answer.next_s < HF_AGENT_SLEEP_MAX_S ? answer.next_s : HF_AGENT_SLEEP_MAX_S;
   next->sleep_s = next->sleep_s > 0 ? next->sleep_s : 1;
   if (!hf_agent_on_trial(agent) && (answer.director != 0 || is_look_due(agent))) {

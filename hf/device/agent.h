@@ -8,6 +8,7 @@
 #ifndef HF_DEVICE_AGENT_H
 #define HF_DEVICE_AGENT_H
 
+#include "hf/device/keyupdate.h"
 #include "hf/device/timekey.h"
 #include "hf/device/update.h"
 
@@ -41,6 +42,11 @@ struct hf_agent_config {
    * are not signed, and the server shows what this device says as unproven. */
   enum hf_err (*sign)(void *ctx, struct hf_buf *sig, uint8_t key[HF_SHA256_LEN], const uint8_t digest[HF_SHA256_LEN]);
   void *sign_ctx;
+  /** Signed key sets (hf/device/keystore.h), when the boot loader takes them: where they are kept, what they replace,
+   * and the keys in force, which `setup.keys` points to. `chain` NULL: none. */
+  const struct hf_keystore *keystore;
+  const struct hf_image_keys *compiled;
+  struct hf_keychain *chain;
   uint32_t trial_max_s;     /**< 0: HF_AGENT_TRIAL_MAX_S */
   const char *checkin_path; /**< "/v1/checkin" when NULL */
 };
@@ -53,6 +59,7 @@ struct hf_agent_next {
   bool renew;           /**< the certificate, before sleeping; report with hf_agent_renewed */
   bool rekey;           /**< and for a new key, also where the port would keep the old one */
   bool anchors;         /**< ask the server for its CAs (docs/spec/identity.md) and trust those that are vouched for */
+  uint32_t takeover;    /**< the server has a takeover order of this version (hf/device/migration.h); 0: none */
 };
 
 struct hf_agent {
@@ -71,6 +78,7 @@ struct hf_agent {
   bool attributes_new;  /**< set since the last check-in was written */
   bool clock_told;      /**< the event about the server's clock was queued in this boot */
   bool report_due;      /**< the next check-in carries a signed version report */
+  uint32_t refused;     /**< key set refused in this boot: told once */
   uint16_t attack;      /**< rule of the attack noticed last, not yet reported; 0: none */
   uint64_t reported_ms; /**< uptime of the last report that was answered */
   int64_t looked;       /**< when the repositories were last asked, seconds since 1970 */

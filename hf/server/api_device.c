@@ -384,6 +384,8 @@ static void event_words(char *words, size_t cap, int64_t kind, struct hf_bytes s
       [HF_EVENT_POSTPONED] = {"put the update off", "put off "},
       [HF_EVENT_RENEWED] = {"renewed its certificate", "renewed its certificate: "},
       [HF_EVENT_CLOCK] = {"set its clock", "set its clock: "},
+      [HF_EVENT_KEYSET] = {"was handed a key set", "was handed key set "},
+      [HF_EVENT_TAKEOVER] = {"was handed a takeover order", "was handed a takeover order: "},
   };
   bool known = kind > 0 && kind < HF_EVENT_KINDS;
   const char *bare = known ? table[kind][0] : "reported something this version does not know";

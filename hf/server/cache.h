@@ -40,6 +40,7 @@ struct hf_cached {
   uint8_t twin_clean;
   bool twin_alone;     /**< none in order has come since */
   bool rotate;         /**< it is to make a new key */
+  uint32_t takeover;   /**< order its product is told of, 0: none */
   uint32_t generation; /**< of the engine when the offer was worked out */
   bool blocked;
   bool has_cert;

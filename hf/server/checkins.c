@@ -11,6 +11,7 @@
 #include "hf/server/keysets.h"
 #include "hf/server/member.h"
 #include "hf/server/reports.h"
+#include "hf/server/takeovers.h"
 
 /* Check-ins are spread over this part of the interval to both sides, so that a fleet that was switched on at once
  * drifts apart. */
@@ -156,6 +157,9 @@ static enum hf_err take_in(struct visit *visit, struct hf_why *why)
   if (err == HF_OK && checkin->has_keyset) {
     err = hf_keysets_newest(&cached->keyset, engine->db, hf_bytes_text(row.product));
   }
+  if (err == HF_OK) {
+    err = hf_takeovers_told(&cached->takeover, engine->db, hf_bytes_text(row.product), visit->now);
+  }
   if (err != HF_OK || late) {
     cached->event_number = err == HF_OK ? (uint32_t)row.event_number : cached->event_number;
     return err;
@@ -225,6 +229,7 @@ static enum hf_err answer_put(struct visit *visit, struct hf_buf *out)
                visit->peer->not_after - visit->now < visit->engine->settings.certificate_life_s / RENEW_PART,
       .rekey = cached->rotate,
       .anchors = hf_credential_anchors(visit->peer, checkin),
+      .takeover = cached->takeover,
       .keyset = checkin->has_keyset && cached->keyset > checkin->keyset ? cached->keyset : 0,
   };
   enum hf_err err = time_sign(visit, &answer.timesig, &sig_room);

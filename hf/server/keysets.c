@@ -3,38 +3,21 @@
 
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "hf/server/auditlog.h"
 #include "hf/server/files.h"
 #include "hf/server/outbox.h"
-#include "hf/server/repo.h"
+#include "hf/server/reporoot.h"
 #include "hf/wire/pubkey.h"
 
-#define ROOT_MAX 65536
-
-/* The root role of the root that is published now; it went through the client workflow when it was. */
+/* The root role of the root that is published now. */
 static enum hf_err owners_get(struct hf_keyset_owners *owners, struct hf_pubkey room[HF_KEYSET_OWNERS_MAX],
                               struct hf_engine *engine)
 {
-  char path[PATH_MAX];
-  char below[64];
-  struct hf_repo_state state;
-  struct hf_bytes text = {NULL, 0};
-  struct hf_tuf_limits limits = hf_tuf_limits_init();
-  struct hf_tuf_file file;
   struct hf_tuf_root root;
-  enum hf_err err = hf_repo_get(&state, engine->db);
-  if (err == HF_OK) {
-    (void)snprintf(below, sizeof below, "repo/metadata/%lld.root.json", (long long)state.root);
-    err = hf_engine_path(path, sizeof path, engine, below);
-  }
-  err = err == HF_OK ? hf_file_load(&text, path, ROOT_MAX) : err;
-  err = err == HF_OK ? hf_tuf_parse(&file, text, HF_TUF_ROOT, &limits, NULL) : err;
-  err = err == HF_OK ? hf_tuf_root_parse(&root, &file, &limits, NULL) : err;
-  free((uint8_t *)(uintptr_t)text.at);
+  enum hf_err err = hf_reporoot_get(&root, engine);
   if (err != HF_OK) {
-    return err == HF_E_NOT_FOUND ? HF_E_IO : err;
+    return err;
   }
   *owners = (struct hf_keyset_owners){.key = room, .threshold = (uint8_t)root.role[HF_TUF_ROOT].threshold};
   for (unsigned i = 0; i < root.key_count && owners->count < HF_KEYSET_OWNERS_MAX; i++) {

@@ -266,10 +266,18 @@ static const char *const version_identity[] = {
     NULL,
 };
 
+/* Takeover orders (docs/spec/takeover.md). withdrawn: when devices were no longer told of it, 0 never. */
+static const char *const version_takeover[] = {
+    "CREATE TABLE takeover (product TEXT NOT NULL REFERENCES product (name), version BIGINT NOT NULL,"
+    " server TEXT NOT NULL, expires BIGINT NOT NULL, created BIGINT NOT NULL, created_by TEXT NOT NULL,"
+    " withdrawn BIGINT NOT NULL DEFAULT 0, PRIMARY KEY (product, version)) WITHOUT ROWID",
+    NULL,
+};
+
 /* Step k brings a database from version k to k + 1; an empty one is version 0. Steps are never edited once released. */
-static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1, version_factory, version_keyset, version_reports,
-                                                            version_requires, version_roots,
-                                                            version_identity};
+static const char *const *const steps[HF_SCHEMA_VERSION] = {version_1,        version_factory,  version_keyset,
+                                                            version_reports,  version_requires, version_roots,
+                                                            version_identity, version_takeover};
 
 /* The version is 0 when there is no meta table yet. */
 static enum hf_err version_get(struct hf_db *db, int64_t *version)

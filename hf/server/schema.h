@@ -7,7 +7,7 @@
 #include "hf/server/db.h"
 
 /** Number of the present schema; a database with a higher one is refused. */
-#define HF_SCHEMA_VERSION 7
+#define HF_SCHEMA_VERSION 8
 
 /**
  * Make the tables of a new database, or run the steps an older one lacks, in one transaction.

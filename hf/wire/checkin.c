@@ -42,7 +42,8 @@ enum {
   ANSWER_DEADLINE,
   ANSWER_FLAGS,
   ANSWER_KEYSET,
-  ANSWER_SIGNED_TIME
+  ANSWER_SIGNED_TIME,
+  ANSWER_TAKEOVER
 };
 
 /* Members a map must have, as bits by key. */
@@ -249,7 +250,7 @@ enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin
       (answer->renew ? FLAG_RENEW : 0u) | (answer->rekey ? FLAG_REKEY : 0u) | (answer->anchors ? FLAG_ANCHORS : 0u);
   hf_cbor_put_map(out, 3u + (answer->director > 0) + answer->has_events_to + answer->attributes_stored +
                            (answer->deadline > 0) + (flags != 0) + (answer->keyset > 0) +
-                           (answer->timesig.sig.len > 0));
+                           (answer->timesig.sig.len > 0) + (answer->takeover > 0));
   hf_fields_put_uint(out, ANSWER_PROTOCOL, HF_CHECKIN_PROTOCOL);
   hf_fields_put_uint(out, ANSWER_TIME, seconds(answer->time));
   hf_fields_put_uint(out, ANSWER_NEXT, answer->next_s);
@@ -276,6 +277,9 @@ enum hf_err hf_checkin_answer_encode(struct hf_buf *out, const struct hf_checkin
     hf_cbor_put_array(out, 2);
     hf_cbor_put_uint(out, seconds(answer->timesig.time));
     hf_cbor_put_bytes(out, answer->timesig.sig);
+  }
+  if (answer->takeover > 0) {
+    hf_fields_put_uint(out, ANSWER_TAKEOVER, answer->takeover);
   }
   return out->failed ? HF_E_SPACE : HF_OK;
 }
@@ -501,6 +505,7 @@ static void take_answer_member(struct hf_checkin_answer *answer, int64_t key, st
     case ANSWER_DEADLINE: answer->deadline = hf_fields_time(in); break;
     case ANSWER_FLAGS: take_flags(answer, (uint32_t)hf_cbor_uint(in, UINT32_MAX)); break;
     case ANSWER_KEYSET: answer->keyset = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
+    case ANSWER_TAKEOVER: answer->takeover = (uint32_t)hf_cbor_uint(in, UINT32_MAX); break;
     case ANSWER_SIGNED_TIME: take_timesig(&answer->timesig, in); break;
     default: hf_cbor_skip(in); break;
   }
@@ -535,6 +540,6 @@ const char *hf_event_kind_name(unsigned kind)
 {
   static const char *const names[HF_EVENT_KINDS] = {"unknown",   "boot",      "offered",  "downloaded", "staged",
                                                     "trying",    "confirmed", "reverted", "failed",     "refused",
-                                                    "postponed", "renewed",   "clock"};
+                                                    "postponed", "renewed",   "clock",    "keyset",     "takeover"};
   return kind < HF_EVENT_KINDS ? names[kind] : "unknown";
 }

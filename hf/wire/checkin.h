@@ -58,7 +58,9 @@ enum hf_event_kind {
   HF_EVENT_POSTPONED = 10,
   HF_EVENT_RENEWED = 11,
   HF_EVENT_CLOCK = 12,
-  HF_EVENT_KINDS = 13
+  HF_EVENT_KEYSET = 13,   /**< a signed key set was taken, or refused by `rule`; subject: its version */
+  HF_EVENT_TAKEOVER = 14, /**< a takeover order was taken, or refused; subject: where it leads, or its version */
+  HF_EVENT_KINDS = 15
 };
 
 /** Where the device key lives (wire numbers). */
@@ -141,6 +143,7 @@ struct hf_checkin_answer {
   bool rekey;                /**< and with a new key, whatever the port would do otherwise */
   bool anchors;              /**< fetch the server CAs anew: there is one the device does not trust yet */
   uint32_t keyset;           /**< a newer key set of this version is there to fetch; 0: absent */
+  uint32_t takeover;         /**< a takeover order of this version is there to fetch; 0: absent */
   struct hf_timesig timesig; /**< over the nonces of the check-in; `sig` empty: absent */
 };
 

@@ -20,6 +20,7 @@
 #include "hf/wire/checkin.h"
 #include "hf/wire/image.h"
 #include "hf/wire/keyset.h"
+#include "hf/wire/takeover.h"
 #include "hf/wire/target.h"
 #include "hf/wire/tufwrite.h"
 
@@ -568,5 +569,45 @@ char *world_renewal(struct world *world, uint32_t version)
   char *file = signed_again(world, name, "offline/targets.pem", version);
   char *text = body_text(json_pack("{s:[{s:s, s:s}]}", "files", "name", "targets", "text", file));
   free(file);
+}
+
+static struct hf_bytes file_of(const struct world *world, const char *name)
+{
+  static uint8_t room[2][65536];
+  static unsigned turn;
+  char path[200];
+  turn ^= 1;
+  (void)snprintf(path, sizeof path, "%s/%s", world->dir, name);
+  FILE *file = fopen(path, "rb");
+  assert_non_null(file);
+  size_t len = fread(room[turn], 1, sizeof room[turn], file);
+  assert_int_equal(fclose(file), 0);
+  return hf_bytes_init(room[turn], len);
+}
+
+char *world_takeover(struct world *world, uint32_t version, struct hf_key *signer)
+{
+  uint8_t body_room[HF_TAKEOVER_MAX];
+  uint8_t scratch[HF_TAKEOVER_MAX];
+  uint8_t room[HF_TAKEOVER_MAX];
+  struct hf_buf body = hf_buf_init(body_room, sizeof body_room);
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  struct hf_tufwrite_signer by = {.sign = sign_message, .ctx = signer};
+  struct hf_takeover_new order = {.version = version,
+                                  .expires = world->now + 86400,
+                                  .product = HF_LIT("thermostat"),
+                                  .server = HF_LIT("https://new.example:8443"),
+                                  .server_ca = HF_LIT("-----BEGIN CERTIFICATE-----\n"),
+                                  .director_root = file_of(world, "offline/director-root.json"),
+                                  .image_root = file_of(world, "offline/root.json")};
+  assert_int_equal(hf_key_public(&by.pub, signer), HF_OK);
+  assert_int_equal(hf_takeover_put(&body, &order), HF_OK);
+  assert_int_equal(hf_tufwrite_sign_file(&out, hf_buf_init(scratch, sizeof scratch), hf_buf_bytes(&body), &by, 1),
+                   HF_OK);
+  json_t *json = json_pack("{s:s%, s:s%, s:s%}", "order", room, out.len, "director_root", order.director_root.at,
+                           order.director_root.len, "image_root", order.image_root.at, order.image_root.len);
+  assert_non_null(json);
+  char *text = json_dumps(json, JSON_COMPACT);
+  json_decref(json);
   return text;
 }

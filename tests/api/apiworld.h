@@ -101,6 +101,8 @@ char *world_targets(struct world *world, const char *version, const uint8_t sha2
 /* A key set of "thermostat" that the owners signed, in base64; good until the next call. Its first key is the image
  * key. */
 const char *world_keyset(struct world *world, uint32_t version, uint32_t revoked);
+/* The body of a takeover request for "thermostat" to a server with these very roots; free() it. */
+char *world_takeover(struct world *world, uint32_t version, struct hf_key *signer);
 /* Upload and publish a version of the product "thermostat". */
 void world_release(struct world *world, const char *version);
 

@@ -635,6 +635,25 @@ static void what_a_factory_made_is_imported_once_and_compared(void **state)
   world_expect(&world, POST(path, .body = "{\"reason\":\"stolen\"}"), 409, "revoked already");
   world_expect(&world, POST("/factory/orders/hfo-0/revoke", .body = "{\"reason\":\"x\"}"), 404, NULL);
   factoryrig_free(&rig);
+static void takeover_orders_are_handed_out_when_the_root_signed_them(void **state)
+{
+  (void)state;
+  world_expect(&world, GET("/products/thermostat/takeover"), 404, "no takeover order");
+  world_expect(&world, DELETE("/products/thermostat/takeover"), 404, "told of no takeover order");
+  char *stolen = world_takeover(&world, 1, world.targets);
+  world_expect(&world, PUT("/products/thermostat/takeover", .body = stolen), 422, "enough");
+  free(stolen);
+  char *body = world_takeover(&world, 1, world.root);
+  world_expect(&world, PUT("/products/nosuch/takeover", .body = body), 404, "no product");
+  world_expect(&world, PUT("/products/thermostat/takeover", .body = body), 200, "new.example");
+  world_expect(&world, PUT("/products/thermostat/takeover", .body = body), 409, "higher");
+  free(body);
+  world_expect(&world, GET("/products/thermostat/takeover"), 200, "new.example");
+  assert_audited("takeover.publish", "thermostat");
+  world_expect(&world, DELETE("/products/thermostat/takeover"), 204, NULL);
+  json_t *order = world_json(&world, GET("/products/thermostat/takeover"), 200);
+  assert_false(json_is_null(json_object_get(order, "withdrawn")));
+  json_decref(order);
 }
 
 static void the_overview_counts_what_the_lists_show(void **state)
@@ -791,6 +810,7 @@ int main(void)
       cmocka_unit_test(changes_are_told_by_kind),
       cmocka_unit_test(what_a_factory_made_is_imported_once_and_compared),
       cmocka_unit_test(key_sets_are_published_by_their_owners_only),
+      cmocka_unit_test(takeover_orders_are_handed_out_when_the_root_signed_them),
       cmocka_unit_test(the_overview_counts_what_the_lists_show),
       cmocka_unit_test(unchanged_replies_cost_no_line),
       cmocka_unit_test(roots_are_published_one_after_the_other),
