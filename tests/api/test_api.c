@@ -635,6 +635,8 @@ static void what_a_factory_made_is_imported_once_and_compared(void **state)
   world_expect(&world, POST(path, .body = "{\"reason\":\"stolen\"}"), 409, "revoked already");
   world_expect(&world, POST("/factory/orders/hfo-0/revoke", .body = "{\"reason\":\"x\"}"), 404, NULL);
   factoryrig_free(&rig);
+}
+
 static void takeover_orders_are_handed_out_when_the_root_signed_them(void **state)
 {
   (void)state;

@@ -23,7 +23,7 @@ BUILD = pathlib.Path(sys.argv.pop(1) if len(sys.argv) > 1 else "build/dev").reso
 HOLDFAST = BUILD / "holdfast"
 AGENT = BUILD / "ports/posix/holdfast-agent"
 APPS = BUILD / "examples"
-SLOT = 2 * 1024 * 1024
+SLOT = str(4 << 20)
 PATIENCE = 120
 
 

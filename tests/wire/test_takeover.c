@@ -152,7 +152,7 @@ static void nobody_below_the_threshold_of_the_root_can_order(void **state)
   make(&file, &new, both, 1);
   assert_refused(&file, HF_RULE_TUF_UNSIGNED);
   make(&file, &new, one_twice, 2);
-  assert_refused(&file, HF_RULE_TUF_UNSIGNED);
+  assert_refused(&file, HF_RULE_TUF_SIGNED_TWICE);
   make(&file, &new, others, 2);
   assert_refused(&file, HF_RULE_TUF_UNSIGNED);
   make(&file, &new, one_and_others, 3);
