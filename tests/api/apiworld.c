@@ -569,6 +569,7 @@ char *world_renewal(struct world *world, uint32_t version)
   char *file = signed_again(world, name, "offline/targets.pem", version);
   char *text = body_text(json_pack("{s:[{s:s, s:s}]}", "files", "name", "targets", "text", file));
   free(file);
+  return text;
 }
 
 static struct hf_bytes file_of(const struct world *world, const char *name)
