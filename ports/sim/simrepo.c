@@ -48,57 +48,101 @@ static struct hf_pubkey public_of(const struct hf_key *key)
   return pub;
 }
 
-static struct hf_bytes sign_file(struct simrepo *repo, struct hf_bytes body, struct hf_key *key)
+/* `second` may be NULL. */
+static struct hf_bytes sign_file(struct simrepo *repo, struct hf_bytes body, struct hf_key *key, struct hf_key *second)
 {
   uint8_t *room = malloc((size_t)2 * FILE_CAP);
   if (room == NULL) {
     exit(1);
   }
   struct hf_buf out = hf_buf_init(room, FILE_CAP);
-  const struct hf_tufwrite_signer signer = {.pub = public_of(key), .sign = sign_message, .ctx = key};
-  must(hf_tufwrite_sign_file(&out, hf_buf_init(room + FILE_CAP, FILE_CAP), body, &signer, 1), "sign a file");
+  struct hf_tufwrite_signer signers[2] = {{.pub = public_of(key), .sign = sign_message, .ctx = key}};
+  if (second != NULL) {
+    signers[1] = (struct hf_tufwrite_signer){.pub = public_of(second), .sign = sign_message, .ctx = second};
+  }
+  must(hf_tufwrite_sign_file(&out, hf_buf_init(room + FILE_CAP, FILE_CAP), body, signers, second != NULL ? 2 : 1),
+       "sign a file");
   struct hf_bytes file = keep(repo, hf_buf_bytes(&out));
   free(room);
   return file;
 }
 
-static struct hf_bytes make_root(struct simrepo *repo, uint32_t version, struct hf_key *online, struct hf_key *targets,
-                                 int64_t now)
+/* A root before it is signed: keys in the order in which roles name them. */
+struct making {
+  struct hf_pubkey key[8];
+  struct hf_tufwrite_root root;
+};
+
+/* `second` NULL: one key, threshold one. */
+static struct hf_tuf_signers add_keys(struct making *making, const struct hf_key *key, const struct hf_key *second)
 {
-  const struct hf_pubkey keys[3] = {public_of(repo->root), public_of(online), public_of(targets)};
-  uint16_t targets_bit = online == targets ? 2 : 4;
-  const struct hf_tufwrite_root root = {.version = version,
-                                        .expires = now + 10 * (int64_t)YEAR,
-                                        .consistent_snapshot = true,
-                                        .keys = keys,
-                                        .key_count = online == targets ? 2 : 3,
-                                        .role = {[HF_TUF_ROOT] = {1, 1},
-                                                 [HF_TUF_TIMESTAMP] = {2, 1},
-                                                 [HF_TUF_SNAPSHOT] = {2, 1},
-                                                 [HF_TUF_TARGETS] = {targets_bit, 1}}};
-  uint8_t room[4096];
-  struct hf_buf body = hf_buf_init(room, sizeof room);
-  must(hf_tufwrite_put_root(&body, &root), "root");
-  return sign_file(repo, hf_buf_bytes(&body), repo->root);
+  size_t at = making->root.key_count++;
+  struct hf_tuf_signers signers = {(uint16_t)(1u << at), 1};
+  making->key[at] = public_of(key);
+  if (second != NULL) {
+    making->key[making->root.key_count++] = public_of(second);
+    signers = (struct hf_tuf_signers){(uint16_t)(3u << at), 2};
+  }
+  return signers;
 }
 
-void simrepo_init(struct simrepo *repo, int64_t now)
+static struct hf_bytes sign_root(struct simrepo *repo, struct making *making, uint32_t version, int64_t now)
+{
+  uint8_t room[8192];
+  struct hf_buf body = hf_buf_init(room, sizeof room);
+  making->root.version = version;
+  making->root.expires = now + 10 * (int64_t)YEAR;
+  making->root.consistent_snapshot = true;
+  making->root.keys = making->key;
+  must(hf_tufwrite_put_root(&body, &making->root), "root");
+  return sign_file(repo, hf_buf_bytes(&body), repo->root, repo->root2);
+}
+
+static struct hf_bytes make_image_root(struct simrepo *repo, int64_t now)
+{
+  struct making making = {.root.key_count = 0};
+  struct hf_tuf_signers *role = making.root.role;
+  role[HF_TUF_ROOT] = add_keys(&making, repo->root, repo->root2);
+  role[HF_TUF_TIMESTAMP] = role[HF_TUF_SNAPSHOT] = add_keys(&making, repo->online, NULL);
+  role[HF_TUF_TARGETS] = add_keys(&making, repo->targets, repo->targets2);
+  if (repo->timestamp != NULL) {
+    role[HF_TUF_TIMESTAMP] = add_keys(&making, repo->timestamp, NULL);
+  }
+  return sign_root(repo, &making, repo->root_version, now);
+}
+
+static struct hf_bytes make_director_root(struct simrepo *repo, int64_t now)
+{
+  struct making making = {.root.key_count = 0};
+  struct hf_tuf_signers *role = making.root.role;
+  role[HF_TUF_ROOT] = add_keys(&making, repo->root, repo->root2);
+  role[HF_TUF_TIMESTAMP] = role[HF_TUF_SNAPSHOT] = role[HF_TUF_TARGETS] = add_keys(&making, repo->director, NULL);
+  return sign_root(repo, &making, repo->director_root_version, now);
+}
+
+static void init(struct simrepo *repo, int64_t now, bool pairs)
 {
   *repo = (struct simrepo){.root_version = 1, .director_root_version = 1};
-  struct hf_key **keys[] = {&repo->root, &repo->targets, &repo->online, &repo->director, &repo->image, &repo->stranger};
-  for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
+  struct hf_key **keys[] = {&repo->root,     &repo->targets, &repo->online,   &repo->director, &repo->image,
+                            &repo->stranger, &repo->root2,   &repo->targets2, &repo->timestamp};
+  for (size_t i = 0; i < (pairs ? 9 : 6); i++) {
     must(hf_key_new(keys[i], HF_KEY_P256), "new key");
   }
   repo->now = now;
   repo->image_pub = public_of(repo->image);
   repo->image_keys = (struct hf_image_keys){.key = &repo->image_pub, .count = 1};
-  repo->image_root = make_root(repo, 1, repo->online, repo->targets, now);
-  repo->director_root = make_root(repo, 1, repo->director, repo->director, now);
+  repo->image_root = make_image_root(repo, now);
+  repo->director_root = make_director_root(repo, now);
 }
+
+void simrepo_init(struct simrepo *repo, int64_t now) { init(repo, now, false); }
+
+void simrepo_init_pairs(struct simrepo *repo, int64_t now) { init(repo, now, true); }
 
 void simrepo_free(struct simrepo *repo)
 {
-  struct hf_key *keys[] = {repo->root, repo->targets, repo->online, repo->director, repo->image, repo->stranger};
+  struct hf_key *keys[] = {repo->root,     repo->targets, repo->online,   repo->director, repo->image,
+                           repo->stranger, repo->root2,   repo->targets2, repo->timestamp};
   for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
     hf_key_free(keys[i]);
   }
@@ -218,8 +262,10 @@ static void serve(struct simworld *world, const char *folder, const char *name, 
 struct online_files {
   const char *folder;
   struct hf_key *key;
+  struct hf_key *timestamp; /* NULL: `key` */
   uint32_t version;
   int64_t expires;
+  uint32_t targets_version;
 };
 
 static void serve_online(struct simrepo *repo, struct simworld *world, const struct online_files *files,
@@ -227,13 +273,14 @@ static void serve_online(struct simrepo *repo, struct simworld *world, const str
 {
   uint8_t room[2048];
   struct hf_buf body = hf_buf_init(room, sizeof room);
-  must(hf_tufwrite_put_snapshot(&body, files->version, files->expires, files->version, targets), "snapshot");
-  struct hf_bytes snapshot = sign_file(repo, hf_buf_bytes(&body), files->key);
+  must(hf_tufwrite_put_snapshot(&body, files->version, files->expires, files->targets_version, targets), "snapshot");
+  struct hf_bytes snapshot = sign_file(repo, hf_buf_bytes(&body), files->key, NULL);
   body = hf_buf_init(room, sizeof room);
   must(hf_tufwrite_put_timestamp(&body, files->version, files->expires, files->version, snapshot), "timestamp");
-  serve(world, files->folder, "targets", files->version, targets);
+  serve(world, files->folder, "targets", files->targets_version, targets);
   serve(world, files->folder, "snapshot", files->version, snapshot);
-  serve(world, files->folder, "timestamp", 0, sign_file(repo, hf_buf_bytes(&body), files->key));
+  struct hf_key *timestamp = files->timestamp != NULL ? files->timestamp : files->key;
+  serve(world, files->folder, "timestamp", 0, sign_file(repo, hf_buf_bytes(&body), timestamp, NULL));
 }
 
 static void serve_image(struct simworld *world, const struct simrepo_image *image, struct hf_bytes path)
@@ -265,12 +312,21 @@ void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now)
   repo->image_version++;
   struct hf_buf body = hf_buf_init(room + FILE_CAP, FILE_CAP);
   must(hf_tufwrite_put_targets(&body, repo->image_version, offline, entries, (size_t)repo->count), "targets");
-  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->targets);
+  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->targets, repo->targets2);
   free(room);
-  const struct online_files files = {"/repo/metadata/", repo->online, repo->image_version, online};
+  const struct online_files files = {"/repo/metadata/",   repo->online, repo->timestamp,
+                                     repo->image_version, online,       repo->image_version};
   serve_online(repo, world, &files, targets);
   serve(world, "/repo/metadata/", "root", 1, repo->image_root);
   serve(world, "/director/", "root", 1, repo->director_root);
+}
+
+void simrepo_resign(struct simrepo *repo, struct simworld *world, struct hf_bytes targets, uint32_t targets_version)
+{
+  int64_t expires = repo->online_expires != 0 ? repo->online_expires : repo->now + DAY;
+  const struct online_files files = {"/repo/metadata/",   repo->online, repo->timestamp,
+                                     repo->image_version, expires,      targets_version};
+  serve_online(repo, world, &files, targets);
 }
 
 static struct hf_tufwrite_entry order_entry(struct hf_buf *text, const struct simrepo_image *wanted,
@@ -298,8 +354,10 @@ static void serve_order(struct simrepo *repo, struct simworld *world, const stru
   repo->director_version++;
   must(hf_tufwrite_put_director_timed(&body, repo->director_version, now + (int64_t)7 * DAY, director),
        "director targets");
-  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director);
-  const struct online_files files = {"/director/", repo->director, repo->director_version, now + (int64_t)7 * DAY};
+  struct hf_bytes targets = sign_file(repo, hf_buf_bytes(&body), repo->director, NULL);
+  int64_t expires = now + (int64_t)7 * DAY;
+  uint32_t version = repo->director_version;
+  const struct online_files files = {"/director/", repo->director, NULL, version, expires, version};
   serve_online(repo, world, &files, targets);
 }
 
@@ -337,7 +395,7 @@ void simrepo_rotate(struct simrepo *repo, struct simworld *world, int64_t now)
   hf_key_free(repo->online);
   must(hf_key_new(&repo->online, HF_KEY_P256), "new key");
   repo->root_version++;
-  struct hf_bytes root = make_root(repo, repo->root_version, repo->online, repo->targets, now);
+  struct hf_bytes root = make_image_root(repo, now);
   serve(world, "/repo/metadata/", "root", repo->root_version, root);
 }
 
@@ -346,6 +404,6 @@ void simrepo_rotate_director(struct simrepo *repo, struct simworld *world, int64
   hf_key_free(repo->director);
   must(hf_key_new(&repo->director, HF_KEY_P256), "new key");
   repo->director_root_version++;
-  struct hf_bytes root = make_root(repo, repo->director_root_version, repo->director, repo->director, now);
+  struct hf_bytes root = make_director_root(repo, now);
   serve(world, "/director/", "root", repo->director_root_version, root);
 }

@@ -43,6 +43,8 @@ struct simrepo_image {
 
 struct simrepo {
   struct hf_key *root, *targets, *online, *director, *image, *stranger;
+  struct hf_key *root2, *targets2; /**< simrepo_init_pairs: both of two must sign; else NULL */
+  struct hf_key *timestamp;        /**< of the image repository; NULL: `online` */
   struct hf_pubkey image_pub;
   struct hf_image_keys image_keys;
   struct simrepo_image images[SIMREPO_IMAGES_MAX];
@@ -61,11 +63,16 @@ struct simrepo {
 
 /** Make keys and first roots. Exits on failure: it is a test. */
 void simrepo_init(struct simrepo *repo, int64_t now);
+/** The same where root and image targets need two signatures each, and the timestamp has a key of its own. */
+void simrepo_init_pairs(struct simrepo *repo, int64_t now);
 void simrepo_free(struct simrepo *repo);
 /** Build, sign and list an image; returns its index. */
 int simrepo_add(struct simrepo *repo, struct simrepo_image image);
 /** Sign image repository metadata over all images and serve it, the images and the roots. */
 void simrepo_publish(struct simrepo *repo, struct simworld *world, int64_t now);
+/** New snapshot and timestamp of the image repository around a targets file that was signed before, as who holds only
+ * the online keys can make them: signed as version `repo->image_version`. */
+void simrepo_resign(struct simrepo *repo, struct simworld *world, struct hf_bytes targets, uint32_t targets_version);
 /** Sign a director order for an image, or for nothing, and serve it. `device` NULL: SIMREPO_DEVICE. */
 void simrepo_order(struct simrepo *repo, struct simworld *world, int image, const char *device, int64_t now);
 /** The same for several images, installed in this order; `time`: the time key to name, or NULL. */
