@@ -10,7 +10,7 @@
 #include "hf/device/port.h"
 #include "ports/sim/simflash.h"
 
-#define SIMWORLD_FILES_MAX 64
+#define SIMWORLD_FILES_MAX 128
 
 /** What goes wrong with a reply. */
 enum simworld_fault {
