@@ -10,6 +10,7 @@ import { releases } from '/page_releases.js';
 import { rollouts } from '/page_rollouts.js';
 import { rollout } from '/page_rollout.js';
 import { audit } from '/page_audit.js';
+import { identity } from '/page_identity.js';
 import { factory } from '/page_factory.js';
 
 const main = document.getElementById('main');
@@ -18,9 +19,9 @@ const notice = document.getElementById('notice');
 // A page is {title, nav, load(args, query, signal) -> data, view(data, ctx) -> nodes}.
 const routes = [
   [/^\/$/, overview], [/^\/devices$/, devices], [/^\/devices\/([^/]+)$/, device], [/^\/releases$/, releases],
-  [/^\/rollouts$/, rollouts], [/^\/rollouts\/([^/]+)$/, rollout], [/^\/audit$/, audit], [/^\/factory$/, factory],
+  [/^\/rollouts$/, rollouts], [/^\/rollouts\/([^/]+)$/, rollout], [/^\/audit$/, audit], [/^\/identity$/, identity], [/^\/factory$/, factory],
 ];
-const links = [['/', 'Overview'], ['/devices', 'Devices'], ['/releases', 'Releases'], ['/rollouts', 'Rollouts'], ['/factory', 'Factory'], ['/audit', 'Audit']];
+const links = [['/', 'Overview'], ['/devices', 'Devices'], ['/releases', 'Releases'], ['/rollouts', 'Rollouts'], ['/factory', 'Factory'], ['/identity', 'Identity'], ['/audit', 'Audit']];
 
 let stop = new AbortController(); // of the page that is shown
 let shown = null;

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "hf/cli/cafolder.h"
 #include "hf/cli/command.h"
 #include "hf/cli/founding.h"
 #include "hf/cli/offline.h"
@@ -81,9 +82,32 @@ static enum hf_err names_get(struct renewal *renewal, const char *path)
   return HF_OK;
 }
 
+/* What the CA before says of this one, behind the certificate: a device that has not learned the new CA yet finds a
+ * path (docs/spec/identity.md). The first CA has nobody before it. */
+static enum hf_err put_cross(struct hf_buf *pem, const char *offline, unsigned number)
+{
+  char path[HF_PATH_MAX];
+  struct hf_blob cross = {NULL, 0};
+  if (number < 2) {
+    return HF_OK;
+  }
+  enum hf_err err = hf_cafolder_path(path, offline, "server-ca", number, ".cross.crt");
+  err = err == HF_OK ? hf_disk_get(&cross, path, HF_PKI_PEM_MAX) : err;
+  if (err != HF_OK) {
+    hf_disk_complain(err, "read", path);
+    return err;
+  }
+  hf_buf_put(pem, hf_blob_bytes(&cross));
+  hf_blob_free(&cross);
+  return pem->failed ? HF_E_SPACE : HF_OK;
+}
+
+/* By the newest server CA there is. */
 static enum hf_err sign(const struct renewal *renewal, struct hf_buf *pem, const struct hf_call *call,
                         struct hf_pki_validity validity)
 {
+  unsigned newest = hf_cafolder_newest(renewal->offline, "server-ca");
+  unsigned number = newest > 0 ? newest : 1; /* the message about a missing one names the first */
   char path[HF_PATH_MAX];
   struct hf_key *ca = NULL;
   struct hf_key *key = NULL;
@@ -95,10 +119,13 @@ static enum hf_err sign(const struct renewal *renewal, struct hf_buf *pem, const
     err = hf_key_file_open(&key, path, &source);
   }
   if (err == HF_OK) {
-    err = hf_offline_key_open(&ca, renewal->offline, HF_OFFLINE_SERVER_CA, &source);
+    err = hf_cafolder_path(path, renewal->offline, "server-ca", number, ".pem");
   }
   if (err == HF_OK) {
-    err = hf_path_join(path, renewal->offline, "server-ca.crt");
+    err = hf_key_file_open(&ca, path, &source);
+  }
+  if (err == HF_OK) {
+    err = hf_cafolder_path(path, renewal->offline, "server-ca", number, ".crt");
   }
   if (err == HF_OK) {
     err = hf_disk_get(&cert, path, HF_PKI_PEM_MAX);
@@ -112,6 +139,9 @@ static enum hf_err sign(const struct renewal *renewal, struct hf_buf *pem, const
     if (err != HF_OK) {
       hf_complain("--name", "give host names or addresses", "the certificate cannot be made (%s)", hf_err_name(err));
     }
+  }
+  if (err == HF_OK) {
+    err = put_cross(pem, renewal->offline, number);
   }
   hf_blob_free(&cert);
   hf_key_free(ca);
@@ -152,7 +182,7 @@ static enum hf_err renew(struct renewal *renewal, const struct hf_call *call)
     }
   }
   if (err == HF_OK) {
-    printf("Wrote %s, good until %s.\nThe server reads certificates when it starts: restart `holdfast serve`.\n", path,
+    printf("Wrote %s, good until %s.\nTell the running server: SIGHUP to its first process (systemctl reload).\n", path,
            hf_say_time(now + (int64_t)life));
   }
   return err;

@@ -6,11 +6,17 @@
 #include "hf/cli/ask.h"
 #include "hf/cli/command.h"
 #include "hf/cli/output.h"
+#include "hf/cli/term.h"
 
 static void print_settings(const json_t *settings)
 {
-  hf_field_print("checkin_interval_s", 18, hf_member(settings, "checkin_interval_s"));
-  hf_field_print("webhook", 18, hf_member(json_object_get(settings, "webhook"), "url"));
+  const char *name;
+  json_t *value;
+  json_object_foreach((json_t *)(uintptr_t)settings, name, value)
+  {
+    (void)value;
+    hf_field_print(name, 20, hf_member(settings, name));
+  }
 }
 
 int hf_cmd_settings_show(const struct hf_call *call)
@@ -20,22 +26,22 @@ int hf_cmd_settings_show(const struct hf_call *call)
   return hf_ask(call, "GET", &path, NULL, print_settings);
 }
 
-/* One NAME=VALUE into the settings; which values are good is the server's to say. */
+/* One NAME=VALUE into the settings; which names and values are good is the server's to say. */
 static enum hf_err setting_put(json_t *settings, const char *text)
 {
   char *end = NULL;
+  char name[64];
+  const char *equals = strchr(text, '=');
+  size_t len = equals == NULL ? 0 : (size_t)(equals - text);
   json_t *value = NULL;
-  const char *name = NULL;
-  if (strncmp(text, "checkin_interval_s=", 19) == 0) {
-    name = "checkin_interval_s";
-    long long number = strtoll(text + 19, &end, 10);
-    value = text[19] != 0 && *end == 0 ? json_integer((json_int_t)number) : NULL;
-  } else if (strncmp(text, "webhook=", 8) == 0) {
-    name = "webhook";
-    value = text[8] == 0 ? json_null() : json_pack("{s:s}", "url", text + 8);
+  if (len > 0 && len < sizeof name) {
+    hf_format(name, sizeof name, "%.*s", (int)len, text);
+    long long number = strtoll(equals + 1, &end, 10);
+    value = equals[1] == 0 ? json_null() : *end == 0 ? json_integer((json_int_t)number) : json_string(equals + 1);
   }
   if (value == NULL || json_object_set_new(settings, name, value) != 0) {
-    hf_complain(text, "checkin_interval_s=SECONDS or webhook=URL", "not a setting");
+    hf_complain(text, "NAME=VALUE, such as checkin_interval_s=600; holdfast settings show lists the names",
+                "not a setting");
     return HF_E_INPUT;
   }
   return HF_OK;

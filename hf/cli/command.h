@@ -9,6 +9,12 @@
 int hf_cmd_key_create(const struct hf_call *call);
 int hf_cmd_key_show(const struct hf_call *call);
 int hf_cmd_init(const struct hf_call *call);
+int hf_cmd_device_revoke(const struct hf_call *call);
+int hf_cmd_device_rotate(const struct hf_call *call);
+int hf_cmd_identity_report(const struct hf_call *call);
+int hf_cmd_identity_list(const struct hf_call *call);
+int hf_cmd_ca_rotate(const struct hf_call *call);
+int hf_cmd_ca_retire(const struct hf_call *call);
 int hf_cmd_status(const struct hf_call *call);
 int hf_cmd_product_add(const struct hf_call *call);
 int hf_cmd_product_list(const struct hf_call *call);

@@ -165,6 +165,36 @@ enum hf_err hf_pki_put_factory_ca_again(struct hf_buf *pem, const struct hf_key 
   return err;
 }
 
+static bool renewed_fill(X509 *ca, X509 *old, const struct hf_key *key, X509 *issuer, const struct hf_key *signer)
+{
+  return X509_set_subject_name(ca, X509_get_subject_name(old)) == 1 &&
+         X509_set_issuer_name(ca, X509_get_subject_name(old)) == 1 && X509_set_pubkey(ca, hf_key_native(key)) == 1 &&
+         extension_put(ca, issuer, NID_basic_constraints, "critical,CA:TRUE,pathlen:0") &&
+         extension_put(ca, issuer, NID_key_usage, "critical,keyCertSign,cRLSign") &&
+         extension_put(ca, issuer, NID_subject_key_identifier, "hash") &&
+         extension_put(ca, issuer, NID_authority_key_identifier, "keyid") && sign(ca, signer);
+}
+
+enum hf_err hf_pki_put_server_ca(struct hf_buf *root, struct hf_buf *cross, const struct hf_key *key,
+                                 const struct hf_pki_issuer *old, struct hf_pki_validity validity)
+{
+  enum hf_err err = HF_E_CRYPTO;
+  X509 *before = parse_pem(old->certificate);
+  X509 *made = begin(validity);
+  X509 *vouched = begin(validity);
+  if (before != NULL && made != NULL && vouched != NULL && renewed_fill(made, before, key, made, key) &&
+      X509_set1_notAfter(vouched, X509_get0_notAfter(before)) == 1 &&
+      renewed_fill(vouched, before, key, before, old->key)) {
+    err = put_pem(root, made);
+    err = err == HF_OK ? put_pem(cross, vouched) : err;
+  }
+  X509_free(before);
+  X509_free(made);
+  X509_free(vouched);
+  ERR_clear_error();
+  return err;
+}
+
 /* ---- server ---- */
 
 static bool is_address(const char *name)

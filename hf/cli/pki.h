@@ -37,6 +37,14 @@ HF_MUST enum hf_err hf_pki_put_factory_ca(struct hf_buf *pem, const struct hf_ke
                                           const char *name, struct hf_pki_validity validity);
 /** The same for a CA that was made before there were stations: same key, same names. HF_E_INPUT: not its key. */
 HF_MUST enum hf_err hf_pki_put_factory_ca_again(struct hf_buf *pem, const struct hf_key *key, struct hf_bytes before);
+/**
+ * Append a new server CA, self-signed, and the same key signed by the CA before (RFC 4210 section 4.4: NewWithNew and
+ * NewWithOld). Both have the old one's name: a path over the second then has no CA below the first, which its path
+ * length of 0 forbids (RFC 5280 section 4.2.1.9 does not count self-issued ones).
+ * @param old  the CA before. HF_E_CRYPTO; HF_E_SPACE
+ */
+HF_MUST enum hf_err hf_pki_put_server_ca(struct hf_buf *root, struct hf_buf *cross, const struct hf_key *key,
+                                         const struct hf_pki_issuer *old, struct hf_pki_validity validity);
 /** Append a server certificate, PEM: SAN of `names` (DNS names and IP addresses), serverAuth. `names` ends with NULL.
  * HF_E_INPUT: a name is neither. */
 HF_MUST enum hf_err hf_pki_put_server(struct hf_buf *pem, const struct hf_key *key, const char *const *names,

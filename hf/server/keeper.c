@@ -18,6 +18,7 @@
 #include "hf/server/courier.h"
 #include "hf/server/engine_loop.h"
 #include "hf/server/front.h"
+#include "hf/server/front_tls.h"
 #include "hf/server/reader.h"
 #include "hf/server/sandbox.h"
 #include "hf/server/vault_loop.h"
@@ -34,7 +35,9 @@ struct slot {
   pid_t pid; /* 0: not running */
   int control;
   bool ready;
-  bool wanted; /* its turn has come */
+  bool wanted;  /* its turn has come */
+  bool stale;   /* it has what was read before SIGHUP: to be replaced */
+  bool leaving; /* told to stop, for that */
   int64_t born_ms;
   int64_t start_at_ms;
   int64_t pause_ms;
@@ -159,6 +162,7 @@ static _Noreturn void become(struct keeper *keeper, const struct slot *slot, int
   /* Ctrl-C and service managers signal the whole group; only keeper decides when a process ends. */
   (void)signal(SIGINT, SIG_IGN);
   (void)signal(SIGTERM, SIG_IGN);
+  (void)signal(SIGHUP, SIG_IGN);
   (void)signal(SIGPIPE, SIG_IGN);
   (void)signal(SIGXFSZ, SIG_IGN); /* a limit on file sizes is a full disk, not a reason to die */
   (void)sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
@@ -245,6 +249,75 @@ static void advance(struct keeper *keeper)
     printf("holdfast %s ready in %.2f s: %s\n", HF_VERSION, seconds, keeper->banner);
     (void)fflush(stdout);
     notify(keeper, "READY=1");
+  }
+}
+
+/* ---- reading keys and certificates anew: SIGHUP ---- */
+
+/* A front in a process of its own opens what the next fronts will open: files that are no good are found while the old
+ * ones still serve. */
+static bool trial(struct keeper *keeper)
+{
+  int status = 1;
+  (void)fflush(NULL);
+  pid_t pid = fork();
+  if (pid == 0) {
+    static struct hf_front_tls tls; /* OpenSSL frees the rest at exit */
+    (void)sigprocmask(SIG_SETMASK, &keeper->old_mask, NULL);
+    hf_setup_clear(keeper->setup, HF_FRONT);
+    if (keeper->setup->sandbox && hf_sandbox_enter(HF_FRONT, keeper->setup->dir) != HF_OK) {
+      _exit(1);
+    }
+    int bad = hf_front_tls_open(&tls, keeper->setup) != HF_OK;
+    hf_front_tls_close(&tls);
+    _exit(bad);
+  }
+  while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {
+  }
+  return pid > 0 && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+static void begin_reload(struct keeper *keeper)
+{
+  uint8_t ticket_key[sizeof keeper->setup->ticket_key];
+  if (keeper->stage != SERVING) {
+    return;
+  }
+  if (!trial(keeper)) {
+    fprintf(stderr, "keeper: the files in tls/ cannot be used; what was read before stays in force\n");
+    return;
+  }
+  /* A session that began under a CA of before must not be resumed under those of now. */
+  if (hf_random(ticket_key, sizeof ticket_key) == HF_OK) {
+    memcpy(keeper->setup->ticket_key, ticket_key, sizeof ticket_key);
+  }
+  hf_secret_wipe(ticket_key, sizeof ticket_key);
+  for (size_t i = 0; i < keeper->count; i++) {
+    keeper->slot[i].stale = keeper->slot[i].process == HF_FRONT || keeper->slot[i].process == HF_VAULT;
+  }
+  notify(keeper, "RELOADING=1");
+  fprintf(stderr, "keeper: reading keys and certificates anew\n");
+}
+
+/* One at a time, the fronts first: they must trust what the vault will issue. The listeners stay open meanwhile, and
+ * whoever comes waits in their queue or meets another front. */
+static void advance_reload(struct keeper *keeper)
+{
+  struct hf_msg stop = {.type = HF_MSG_STOP};
+  struct slot *next = NULL;
+  bool busy = false;
+  for (size_t i = keeper->count; keeper->stage == SERVING && i-- > 0;) { /* the vault is the first slot */
+    struct slot *slot = &keeper->slot[i];
+    busy = busy || slot->leaving || slot->pid == 0 || !slot->ready;
+    next = slot->stale && next == NULL ? slot : next;
+  }
+  if (next == NULL || busy) {
+    return;
+  }
+  next->stale = false;
+  next->leaving = true;
+  if (hf_control_put(next->control, &stop, -1) != HF_OK) {
+    (void)kill(next->pid, SIGKILL);
   }
 }
 
@@ -335,7 +408,9 @@ static void describe_death(const struct slot *slot, int status)
 static void on_death(struct keeper *keeper, struct slot *slot, int status)
 {
   bool stopping = keeper->stage >= STOP_FRONTS;
-  if (!stopping || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+  bool replaced = slot->leaving && WIFEXITED(status) && WEXITSTATUS(status) == 0;
+  slot->leaving = false;
+  if ((!stopping && !replaced) || !WIFEXITED(status) || WEXITSTATUS(status) != 0) {
     describe_death(slot, status);
   }
   (void)close(slot->control);
@@ -352,6 +427,11 @@ static void on_death(struct keeper *keeper, struct slot *slot, int status)
     return;
   }
   int64_t now = hf_child_now_ms();
+  if (replaced) {
+    slot->ready = false;
+    slot->start_at_ms = now;
+    return;
+  }
   if (now - slot->born_ms >= HF_KEEPER_FORGIVE_MS || slot->pause_ms == 0) {
     slot->pause_ms = HF_KEEPER_PAUSE_FIRST_MS;
   } else {
@@ -381,6 +461,8 @@ static void on_signals(struct keeper *keeper)
   while (read(keeper->signals, &info, sizeof info) == (ssize_t)sizeof info) {
     if (info.ssi_signo == SIGCHLD) {
       reap(keeper);
+    } else if (info.ssi_signo == SIGHUP) {
+      begin_reload(keeper);
     } else if (keeper->stage < STOP_FRONTS) {
       begin_stop(keeper);
     } else {
@@ -456,6 +538,7 @@ static enum hf_err watch_signals(struct keeper *keeper)
   (void)sigaddset(&wanted, SIGCHLD);
   (void)sigaddset(&wanted, SIGTERM);
   (void)sigaddset(&wanted, SIGINT);
+  (void)sigaddset(&wanted, SIGHUP);
   (void)signal(SIGPIPE, SIG_IGN);
   if (sigprocmask(SIG_BLOCK, &wanted, &keeper->old_mask) != 0) {
     return HF_E_IO;
@@ -492,6 +575,7 @@ int hf_keeper_run(struct hf_setup *setup, const char *banner)
       start_due(keeper);
       wait_events(keeper);
       advance(keeper);
+      advance_reload(keeper);
     } while (!advance_stop(keeper));
   }
   int status = keeper->failed ? 1 : 0;

@@ -15,7 +15,8 @@
 #define HF_KEEPER_STOP_MS 8000
 
 /**
- * Run all processes until SIGTERM or SIGINT. Blocks these signals and SIGCHLD.
+ * Run all processes until SIGTERM or SIGINT. Blocks these signals, SIGHUP and SIGCHLD. SIGHUP: fronts and vault are
+ * replaced one after the other and read keys and certificates anew; nothing else stops.
  * @param setup    borrows; everything filled
  * @param banner   borrows; printed on standard output once all are ready, "... ready in 0.2 s: " before it
  * @return 0: stopped as asked; 1: a process could not start

@@ -209,6 +209,27 @@ static void enrol(struct hf_app *app)
   }
 }
 
+/* The server has a newer CA than we trust; at the next check-in it hears whether we do now. */
+static void learn_anchors(struct hf_app *app)
+{
+  struct hf_trouble trouble = {.what = ""};
+  unsigned added = 0;
+  uint8_t sha256[HF_SHA256_LEN];
+  enum hf_err err = hf_anchors_fetch(&added, &app->https, &app->identity, &trouble);
+  if (added > 0) {
+    enum hf_err trusted = hf_https_trust(&app->https, app->identity.server_ca);
+    err = err == HF_OK ? trusted : err;
+  }
+  if (hf_anchors_newest(sha256, app->identity.server_ca) == HF_OK) {
+    hf_agent_put_anchor(&app->agent, sha256);
+  }
+  if (err == HF_OK) {
+    hf_app_log(app, "trusts %u more of the server's CAs", added);
+  } else if (!app->ended) {
+    hf_app_log(app, "the server's new CA is not trusted (%s): %s [%s]", hf_err_name(err), trouble.what, trouble.where);
+  }
+}
+
 /* ---- the loop ---- */
 
 static void wake_agent(struct hf_app *app)
@@ -225,6 +246,9 @@ static void wake_agent(struct hf_app *app)
   if (next.reboot) {
     stop(app, HF_APP_EXIT_REBOOT + (int)next.reason);
     return;
+  }
+  if (next.anchors) {
+    learn_anchors(app);
   }
   app->renew = app->renew || next.renew || hf_https_refused(&app->https);
   app->step_at_ms = hf_port_uptime_ms() + (uint64_t)next.sleep_s * 1000u;
@@ -420,6 +444,10 @@ enum hf_err hf_app_init(struct hf_app *app, const struct hf_app_spec *spec)
   }
   if (err == HF_OK) {
     err = open_network(app, &trouble);
+  }
+  uint8_t sha256[HF_SHA256_LEN];
+  if (err == HF_OK && hf_anchors_newest(sha256, app->identity.server_ca) == HF_OK) {
+    hf_agent_put_anchor(&app->agent, sha256);
   }
   if (err != HF_OK) {
     hf_trouble_print(app->conf.device[0] != '\0' ? app->conf.device : "application", &trouble);

@@ -20,6 +20,7 @@
 #define HF_POSIX_APP_H
 
 #include "hf/device/agent.h"
+#include "ports/posix/anchors.h"
 #include "ports/posix/contract.h"
 #include "ports/posix/deviceconf.h"
 #include "ports/posix/estclient.h"

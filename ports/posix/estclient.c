@@ -87,6 +87,11 @@ static enum hf_err call(STACK_OF(X509) * *certs, struct hf_https *https, const c
   return err;
 }
 
+enum hf_err hf_estclient_server_cas(STACK_OF(X509) * *certs, struct hf_https *https, struct hf_trouble *trouble)
+{
+  return call(certs, https, EST "server/cacerts", (struct hf_bytes){NULL, 0}, trouble);
+}
+
 /* What the server wants its device CA to be, kept for people and for judging what it issues. */
 static enum hf_err get_ca(STACK_OF(X509) * *chain, struct hf_https *https, int folder, struct hf_trouble *trouble)
 {
@@ -181,14 +186,11 @@ static enum hf_err get_token(struct hf_buf *token, int folder)
 }
 
 /* What there is to enrol with, best first. */
-static size_t list_attempts(struct attempt attempts[3], const struct hf_https *https,
-                            const struct hf_identity *identity, const char *token)
+static size_t list_attempts(struct attempt attempts[3], const struct hf_identity *identity, const char *token)
 {
   size_t count = 0;
-  const struct hf_clock *clock = https->spec.clock;
   const struct hf_identity_pair *own = &identity->device_pair;
-  int64_t now = clock != NULL ? hf_clock_now(clock) : hf_port_time();
-  if (own->cert != NULL && (clock == NULL || clock->told == 0 || now < hf_identity_ends(own->cert))) {
+  if (own->cert != NULL) { /* ended or not: for how long after its end it still helps is the server's to say */
     attempts[count++] = (struct attempt){HF_ESTCLIENT_RENEWED, EST "simplereenroll", {.pair = own}};
   }
   if (identity->factory.cert != NULL) {
@@ -214,7 +216,7 @@ enum hf_err hf_estclient_run(enum hf_estclient_by *by, struct hf_https *https, s
     token[0] = '\0';
   }
   enum hf_err err = make_request(&csr, identity, subject);
-  size_t count = err == HF_OK ? list_attempts(attempts, https, identity, token) : 0;
+  size_t count = err == HF_OK ? list_attempts(attempts, identity, token) : 0;
   if (err == HF_OK && count == 0) {
     hf_trouble_put(trouble, "factory.crt", "provision a factory certificate or a one-time token",
                    "the device has nothing to enrol with");

@@ -30,6 +30,11 @@ enum hf_estclient_by { HF_ESTCLIENT_NONE, HF_ESTCLIENT_RENEWED, HF_ESTCLIENT_FAC
 HF_MUST enum hf_err hf_estclient_run(enum hf_estclient_by *by, struct hf_https *https, struct hf_identity *identity,
                                      const struct hf_csr_subject *subject, struct hf_trouble *trouble);
 
+/** The server's own CAs, by EST's cacerts under the label "server" (RFC 7030 section 3.2.2): self-signed ones and what
+ * vouches for the newer of them. Gives the stack: sk_X509_pop_free. Errors as hf_estclient_run. */
+HF_MUST enum hf_err hf_estclient_server_cas(STACK_OF(X509) * *certs, struct hf_https *https,
+                                            struct hf_trouble *trouble);
+
 /** Parse the body of an EST reply: base64 of a certs-only CMS message (RFC 7030 section 4.1.3). Gives the stack:
  * sk_X509_pop_free. NULL when it is anything else, empty, or holds more than HF_IDENTITY_CHAIN_MAX. */
 STACK_OF(X509) * hf_estclient_parse(struct hf_bytes body);

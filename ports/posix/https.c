@@ -440,3 +440,9 @@ enum hf_err hf_https_login(struct hf_https *https, const struct hf_https_login *
   }
   return renew_handle(https);
 }
+
+enum hf_err hf_https_trust(struct hf_https *https, STACK_OF(X509) * server_ca)
+{
+  https->spec.server_ca = server_ca;
+  return renew_handle(https);
+}

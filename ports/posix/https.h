@@ -71,6 +71,9 @@ void hf_https_close(struct hf_https *https);
 /** Show another identity from the next request on; drops the connection and its TLS session. */
 HF_MUST enum hf_err hf_https_login(struct hf_https *https, const struct hf_https_login *login);
 
+/** Judge servers by these CAs from the next request on; borrows until the next such call. */
+HF_MUST enum hf_err hf_https_trust(struct hf_https *https, STACK_OF(X509) * server_ca);
+
 /** Did the peer end the last request by saying that it is our certificate which it does not like? A reset can overtake
  * that word on the way; then the request looks like network trouble, and the next one tells. */
 bool hf_https_refused(const struct hf_https *https);

@@ -27,7 +27,7 @@
 /** Longest certificate file: a few P-256 certificates with comments. */
 #define HF_IDENTITY_PEM_MAX 16384
 /** CA certificates a device will hold. */
-#define HF_IDENTITY_CHAIN_MAX 8
+#define HF_IDENTITY_CHAIN_MAX 18
 
 /** A key and its certificate; both NULL when absent. */
 struct hf_identity_pair {

@@ -288,7 +288,7 @@ static void falls_back_to_the_factory_certificate(void **state)
   close_all();
 }
 
-static void an_expired_certificate_is_not_even_shown(void **state)
+static void an_expired_certificate_is_shown_and_the_factory_one_after_it(void **state)
 {
   (void)state;
   serve(WEBSERVER_EST_GOOD);
@@ -609,7 +609,7 @@ int main(void)
       CASE(with_nothing_to_show_it_says_so),
       CASE(renews_with_a_new_key),
       CASE(falls_back_to_the_factory_certificate),
-      CASE(an_expired_certificate_is_not_even_shown),
+      CASE(an_expired_certificate_is_shown_and_the_factory_one_after_it),
       CASE(bad_replies_leave_the_old_identity),
       CASE(a_factory_certificate_of_another_device_is_refused),
       CASE(damaged_operational_files_are_enrolled_for_again),
