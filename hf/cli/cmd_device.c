@@ -102,7 +102,15 @@ static void print_device(const json_t *device)
 
 static void print_timeline(const json_t *events)
 {
-  static const struct hf_column columns[] = {{"WHEN", "time", HF_CELL_TIME}, {"WHAT HAPPENED", "words", HF_CELL_TEXT}};
+  static const struct hf_column columns[] = {
+      {"WHEN", "time", HF_CELL_TIME}, {"WHAT HAPPENED", "words", HF_CELL_TEXT}, {"WHY", "why", HF_CELL_TEXT}};
+  size_t i;
+  json_t *event;
+  json_array_foreach(events, i, event)
+  {
+    json_t *what = json_object_get(json_object_get(event, "rule"), "what");
+    HF_ASSERT(what == NULL || json_object_set(event, "why", what) == 0);
+  }
   if (json_array_size(events) > 0) {
     putchar('\n');
     hf_rows_print(events, columns, COUNT(columns));

@@ -31,6 +31,7 @@ static bool allowed(enum hf_verdict verdict)
 static enum hf_verdict image_verify(struct decision *decision, uint8_t image, uint8_t slot)
 {
   const struct hf_image_policy policy = {.hardware = decision->config->hardware,
+                                         .component = decision->config->component[image],
                                          .counter_min = decision->state.image[image].counter,
                                          .counter_optional = true,
                                          .opened = true /* in a slot that runs it stands in the clear */};

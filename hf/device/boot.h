@@ -16,8 +16,10 @@
 struct hf_boot_config {
   const struct hf_layout *layout; /**< `boot` and `slot` are used */
   const struct hf_image_keys *keys;
-  struct hf_bytes hardware; /**< this device's hardware id; empty: images need not name one */
-  enum hf_reset reset;      /**< what the hardware says about this start */
+  struct hf_bytes hardware;                 /**< this device's hardware id; empty: images need not name one */
+  struct hf_bytes component[HF_IMAGES_MAX]; /**< what each image is called; empty: it need not say. With several images
+                                              signed by one key only this keeps one out of another's slots */
+  enum hf_reset reset;                      /**< what the hardware says about this start */
 };
 
 /** What to do. Run the images only if `verdict == HF_ALLOW`, compared again just before handing over. */

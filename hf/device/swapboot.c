@@ -144,6 +144,7 @@ static enum hf_verdict slot_verify(struct decision *decision, uint8_t image, uin
 {
   const struct hf_swapboot_config *config = decision->config;
   const struct hf_image_policy policy = {.hardware = config->boot.hardware,
+                                         .component = config->boot.component[image],
                                          .counter_min = decision->state.image[image].counter,
                                          .counter_optional = true,
                                          .opened = true};

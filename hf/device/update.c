@@ -482,6 +482,7 @@ static enum hf_err verify_image(struct hf_update *update, const struct run *run,
 {
   const struct hf_uptane_item *item = &run->plan.item[i];
   const struct hf_image_policy policy = {.hardware = run->installed[item->component].hardware,
+                                         .component = run->installed[item->component].component,
                                          .counter_min = run->boot.image[item->component].counter,
                                          .counter_optional = true,
                                          .opened = true};

@@ -406,6 +406,9 @@ static enum hf_verdict verify_policy(const struct hf_image_info *info, const str
   if (policy->hardware.len > 0 && !hf_image_info_has_hardware(info, policy->hardware)) {
     return deny(why, HF_RULE_IMAGE_HARDWARE, info->header_len + info->payload_len);
   }
+  if (policy->component.len > 0 && !hf_bytes_equal(policy->component, hf_image_text_bytes(&info->component))) {
+    return deny(why, HF_RULE_IMAGE_COMPONENT, info->header_len + info->payload_len);
+  }
   return HF_ALLOW;
 }
 

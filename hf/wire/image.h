@@ -122,12 +122,13 @@ struct hf_image_keys {
 
 /** What the device demands of an image beyond a good signature. */
 struct hf_image_policy {
-  struct hf_bytes hardware; /**< own hardware id, must be in the image; empty: do not ask (MCUboot images) */
-  uint32_t counter_min;     /**< the image's security counter must not be lower; a missing one counts as too low,
-                                 unless `counter_optional` */
-  bool counter_optional;    /**< accept an image without security counter while counter_min is 0 */
-  bool opened;              /**< accept an image flagged as encrypted: the source shows its plain payload
-                                 (hf/wire/seal.h), or the slot holds it decrypted */
+  struct hf_bytes hardware;  /**< own hardware id, must be in the image; empty: do not ask (MCUboot images) */
+  struct hf_bytes component; /**< of the slot the image is in or for, must be the image's; empty: do not ask */
+  uint32_t counter_min;      /**< the image's security counter must not be lower; a missing one counts as too low,
+                                  unless `counter_optional` */
+  bool counter_optional;     /**< accept an image without security counter while counter_min is 0 */
+  bool opened;               /**< accept an image flagged as encrypted: the source shows its plain payload
+                                  (hf/wire/seal.h), or the slot holds it decrypted */
 };
 
 /**

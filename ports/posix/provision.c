@@ -242,7 +242,7 @@ static enum hf_err write_slot(const struct hf_area *slot, struct hf_bytes image)
 
 /* What leaves the factory was tested there: the first image is confirmed, and its counter is the floor. */
 static enum hf_err put_first_image(const struct hf_layout *layout, int folder, const char *path,
-                                   struct hf_bytes hardware, struct hf_trouble *trouble)
+                                   const struct hf_deviceconf *conf, struct hf_trouble *trouble)
 {
   static uint8_t room[HF_PROVISION_IMAGE_MAX];
   struct hf_buf buf = hf_buf_init(room, sizeof room);
@@ -258,7 +258,8 @@ static enum hf_err put_first_image(const struct hf_layout *layout, int folder, c
   }
   const struct hf_bytes image = hf_buf_bytes(&buf);
   const struct hf_image_source source = hf_image_source_init(&image);
-  const struct hf_image_policy policy = {.hardware = hardware};
+  const struct hf_image_policy policy = {.hardware = hf_bytes_text(conf->hardware),
+                                         .component = hf_bytes_text(conf->component)};
   if (hf_image_verify(&info, &source, &keys.keys, &policy, &why) != HF_ALLOW) {
     return refuse_image(path, &why, trouble);
   }
@@ -317,7 +318,7 @@ static enum hf_err fill_flash(int folder, const struct hf_deviceconf *conf, cons
     return err;
   }
   hf_flashfile_layout(&layout, &flash, &geometry);
-  err = put_first_image(&layout, folder, files->image, hf_bytes_text(conf->hardware), trouble);
+  err = put_first_image(&layout, folder, files->image, conf, trouble);
   if (err == HF_OK) {
     err = put_roots(&layout, files, trouble);
   }

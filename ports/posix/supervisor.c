@@ -327,8 +327,11 @@ static enum hf_supervisor_end loop(struct supervisor *sup)
   sup->retained.reset = reset; /* no-init memory after power-on: nothing of before is in it */
   for (;;) {
     struct hf_boot_choice choice = {.verdict = HF_DENY};
-    const struct hf_boot_config config = {
-        .layout = &sup->layout, .keys = &sup->keys.keys, .hardware = hf_bytes_text(sup->conf.hardware), .reset = reset};
+    const struct hf_boot_config config = {.layout = &sup->layout,
+                                          .keys = &sup->keys.keys,
+                                          .hardware = hf_bytes_text(sup->conf.hardware),
+                                          .component = {hf_bytes_text(sup->conf.component)},
+                                          .reset = reset};
     enum hf_err err = hf_boot_choose(&choice, &config);
     if (err != HF_OK) {
       hf_trouble_put(sup->trouble, "flash.bin", "restore the flash file, or use a newer holdfast-agent",

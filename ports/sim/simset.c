@@ -49,6 +49,7 @@ int simset_add(struct simset *set, struct simset_file file)
   struct hf_image_signer signer = {.sign = sign_digest, .ctx = key};
   must(hf_key_public(&signer.pub, key), "public key");
   struct hf_image_build build = {.has_counter = true, .counter = file.counter};
+  build.component = file.component != NULL ? hf_bytes_text(file.component) : (struct hf_bytes){NULL, 0};
   must(hf_version_parse(&build.version, hf_bytes_text(file.version), NULL), "version");
   if (file.needs != NULL) {
     build.dependency_count = 1;
@@ -76,11 +77,11 @@ void simset_device_shape(struct simset_device *device, const struct simset *set,
   *device = (struct simset_device){.set = set};
   uint32_t slot_len = shape->slot_sectors * shape->sector;
   simworld_set_uptime(0);
-  simflash_init(&device->flash, SIMSET_BOOT + shape->images * HF_SLOTS * slot_len, shape->sector, shape->align,
+  simflash_init(&device->flash, SIMSET_BOOT + HF_IMAGES_MAX * HF_SLOTS * slot_len, shape->sector, shape->align,
                 shape->erased);
   device->layout.boot = simflash_area(&device->flash, 0, SIMSET_BOOT);
   device->layout.images = shape->images;
-  for (uint32_t i = 0; i < shape->images; i++) {
+  for (uint32_t i = 0; i < shape->images; i++) { /* a test may add images later */
     for (uint32_t slot = 0; slot < HF_SLOTS; slot++) {
       uint32_t at = SIMSET_BOOT + (i * HF_SLOTS + slot) * slot_len;
       device->layout.slot[i][slot] = simflash_area(&device->flash, at, slot_len);
@@ -123,6 +124,7 @@ int simset_file_in(const struct simset_device *device, uint8_t image, uint8_t sl
 
 enum hf_err simset_boot(struct simset_device *device, enum hf_reset reset)
 {
-  const struct hf_boot_config config = {.layout = &device->layout, .keys = &device->set->keys, .reset = reset};
+  struct hf_boot_config config = {.layout = &device->layout, .keys = &device->set->keys, .reset = reset};
+  memcpy(config.component, device->component, sizeof config.component);
   return hf_boot_choose(&device->choice, &config);
 }

@@ -19,8 +19,9 @@ struct simset_file {
   uint32_t counter;
   const char *needs; /**< version that another image must have; NULL: none */
   uint8_t needs_image;
-  bool stranger;        /**< signed with a key the device does not know */
-  uint32_t payload_len; /**< 0: a small one; the whole image fits SIMSET_SLOT */
+  bool stranger;         /**< signed with a key the device does not know */
+  const char *component; /**< NULL: the image names none */
+  uint32_t payload_len;  /**< 0: a small one; the whole image fits SIMSET_SLOT */
   /* filled by simset_add */
   uint8_t at[SIMSET_SLOT];
   size_t len;
@@ -40,6 +41,7 @@ struct simset_device {
   const struct simset *set;
   struct simflash flash;
   struct hf_layout layout;
+  struct hf_bytes component[HF_IMAGES_MAX]; /**< what the boot loader calls its images; empty: it does not ask */
   struct hf_boot_choice choice;
 };
 

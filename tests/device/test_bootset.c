@@ -13,7 +13,7 @@
 #include "ports/sim/simset.h"
 
 /* Image 0 in three versions, image 1 in three; A2 needs B2, B3 needs A3. */
-enum { A1, A2, A3, B1, B2, B3, C1, LOW_A, STRANGE_B, NEEDS_FAR };
+enum { A1, A2, A3, B1, B2, B3, C1, LOW_A, STRANGE_B, NEEDS_FAR, MAIN, RADIO };
 
 static struct simset set;
 static struct simset_device device;
@@ -32,6 +32,8 @@ static int make_images(void **state)
   (void)simset_add(&set, (struct simset_file){.version = "0.9", .counter = 0});
   (void)simset_add(&set, (struct simset_file){.version = "2.0", .counter = 6, .stranger = true});
   (void)simset_add(&set, (struct simset_file){.version = "4.0", .counter = 9, .needs_image = 4, .needs = "1.0"});
+  (void)simset_add(&set, (struct simset_file){.version = "9.0", .counter = 9, .component = "main"});
+  (void)simset_add(&set, (struct simset_file){.version = "2.0", .counter = 2, .component = "radio"});
   return 0;
 }
 
@@ -530,6 +532,42 @@ static void tries_nothing_beside_an_image_that_is_not_confirmed(void **state)
   expect_run(1, 0, true);
 }
 
+/* One key signs the images of all processors. Somebody wipes the records and copies image 0, newer and with the higher
+ * counter than anything there, into a slot of image 1. */
+static void attack_with_the_other_image(bool named)
+{
+  simset_device_free(&device);
+  simset_device_init(&device, &set, 2, 8, 0xff);
+  if (named) {
+    device.component[0] = HF_LIT("main");
+    device.component[1] = HF_LIT("radio");
+  }
+  fill(0, 0, MAIN);
+  fill(1, 0, RADIO);
+  fill(1, 1, MAIN);
+  boot();
+}
+
+static void keeps_an_image_out_of_the_slots_of_another(void **state)
+{
+  (void)state;
+  attack_with_the_other_image(false);
+  expect_run(0, 1, false); /* names were not given: nothing tells the two apart */
+  attack_with_the_other_image(true);
+  expect_run(0, 0, false);
+  /* With records it would have to be staged, and is refused by name. */
+  struct hf_bootstate records = get();
+  bind(&records, 1, MAIN);
+  put(&records);
+  boot();
+  expect_run(0, 0, false);
+  expect_failure(HF_RULE_IMAGE_COMPONENT, 1);
+  /* An image that names no component is nobody's. */
+  fill(0, 0, C1);
+  boot();
+  expect_nothing(HF_RULE_IMAGE_COMPONENT, 0);
+}
+
 static void refuses_a_layout_that_cannot_hold_its_records(void **state)
 {
   (void)state;
@@ -593,6 +631,7 @@ int main(void)
       TEST(falls_back_when_the_active_set_is_not_confirmed),
       TEST(does_not_blame_the_image_that_both_sets_share),
       TEST(tries_nothing_beside_an_image_that_is_not_confirmed),
+      TEST(keeps_an_image_out_of_the_slots_of_another),
       TEST(refuses_a_layout_that_cannot_hold_its_records),
       TEST(boots_four_images),
   };

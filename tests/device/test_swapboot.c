@@ -492,6 +492,21 @@ static void brings_in_a_set_together_or_not_at_all(void **state)
   }
 }
 
+static void refuses_the_image_of_another_component(void **state)
+{
+  (void)state;
+  for (enum hf_boot_mode mode = HF_BOOT_OVERWRITE; mode <= HF_BOOT_SWAP_OFFSET; mode++) {
+    struct board board;
+    board_init(&board, mode, 1);
+    board.config.boot.component[0] = HF_LIT("radio");
+    boot(&board);
+    assert_int_equal(board.choice.verdict, HF_DENY);
+    board.config.boot.component[0] = (struct hf_bytes){NULL, 0};
+    expect_run(&board, V1, false); /* and it was nothing else */
+    simflash_free(&board.flash);
+  }
+}
+
 static void refuses_an_impossible_layout(void **state)
 {
   (void)state;
@@ -521,6 +536,7 @@ int main(void)
       cmocka_unit_test(takes_an_update_staged_by_other_tools),
       cmocka_unit_test(goes_back_by_the_trailers_when_the_records_are_lost),
       cmocka_unit_test(brings_in_a_set_together_or_not_at_all),
+      cmocka_unit_test(refuses_the_image_of_another_component),
       cmocka_unit_test(refuses_an_impossible_layout),
   };
   return cmocka_run_group_tests(tests, publish, clean);

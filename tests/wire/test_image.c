@@ -504,6 +504,10 @@ static void holds_the_image_to_the_devices_policy(void **state)
   struct recipe recipe = good_recipe(); /* counter 9, thermo-a and thermo-b.2 */
   struct hf_image_policy policy = {.hardware = HF_LIT("thermo-c"), .counter_min = 9};
   expect_refusal(&recipe, &policy, HF_RULE_IMAGE_HARDWARE);
+  policy = (struct hf_image_policy){.component = HF_LIT("radio")};
+  expect_refusal(&recipe, &policy, HF_RULE_IMAGE_COMPONENT);
+  policy = (struct hf_image_policy){.component = HF_LIT("mai")}; /* a part of the name is another name */
+  expect_refusal(&recipe, &policy, HF_RULE_IMAGE_COMPONENT);
   policy = (struct hf_image_policy){.hardware = HF_LIT("thermo-a"), .counter_min = 10};
   expect_refusal(&recipe, &policy, HF_RULE_IMAGE_COUNTER);
   recipe.protected_tlvs.len = 0;
@@ -516,6 +520,8 @@ static void holds_the_image_to_the_devices_policy(void **state)
   tlv(&recipe.protected_tlvs, 0x50, "\x09\x00\x00\x00", 4);
   policy = (struct hf_image_policy){.hardware = HF_LIT("thermo-a")};
   expect_refusal(&recipe, &policy, HF_RULE_IMAGE_HARDWARE);
+  policy = (struct hf_image_policy){.component = HF_LIT("main")}; /* and no component */
+  expect_refusal(&recipe, &policy, HF_RULE_IMAGE_COMPONENT);
 }
 
 static void refuses_tags_that_stand_twice(void **state)
