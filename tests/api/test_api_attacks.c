@@ -45,8 +45,9 @@ static void concrete(char *out, size_t cap, const char *path)
     }
     const char *value = strncmp(c, "{sha256}", 8) == 0
                             ? "0000000000000000000000000000000000000000000000000000000000000000"
-                        : strncmp(c, "{version}", 9) == 0 ? "1.0.0"
-                                                          : "999";
+                        : strncmp(c, "{version}", 9) == 0     ? "1.0.0"
+                        : strncmp(c, "{repository}", 12) == 0 ? "image"
+                                                              : "999";
     len += (size_t)snprintf(out + len, cap - len, "%s", value);
     c = strchr(c, '}');
   }
