@@ -89,7 +89,8 @@ static void memory_open(struct hf_agent *agent)
 
 static bool trial_rule(uint16_t rule)
 {
-  return rule == HF_RULE_BOOT_NOT_CONFIRMED || rule == HF_RULE_BOOT_UNHEALTHY || rule == HF_RULE_BOOT_TRIAL_TIME;
+  return rule == HF_RULE_BOOT_NOT_CONFIRMED || rule == HF_RULE_BOOT_UNHEALTHY || rule == HF_RULE_BOOT_TRIAL_TIME ||
+         rule == HF_RULE_UPTANE_SECONDARY;
 }
 
 /* A failure that the boot loader wrote down and nobody was told of yet. */
@@ -101,13 +102,21 @@ static enum hf_err tell_failure(struct hf_agent *agent)
   bool power = boot->failed_reset == HF_RESET_POWER || boot->failed_reset == HF_RESET_UNKNOWN;
   if (trial_rule(rule)) {
     /* A power cut says nothing about the image; everything else that ends a trial does. */
-    bool again = power && rule == HF_RULE_BOOT_NOT_CONFIRMED && progress->tries < HF_UPDATE_TRIES_MAX;
+    bool again = ((power && rule == HF_RULE_BOOT_NOT_CONFIRMED) || rule == HF_RULE_UPTANE_SECONDARY) &&
+                 progress->tries < HF_UPDATE_TRIES_MAX;
     progress->tries = again ? (uint8_t)(progress->tries + 1) : HF_UPDATE_TRIES_MAX;
   }
   progress->failures = boot->failures;
   progress->version = boot->failed_version;
   progress->named = true;
   return hf_update_put_state(&agent->update, trial_rule(rule) ? HF_UPDATE_REVERTED : HF_UPDATE_FAILED, rule);
+}
+
+/* Secondaries of a set are not yet where it leads. */
+static bool set_under_way(const struct hf_agent *agent)
+{
+  const struct hf_secondaries *group = agent->config->setup.secondaries;
+  return group != NULL && group->phase != HF_SECONDARIES_IDLE;
 }
 
 static struct hf_version trial_version(const struct hf_boot_view *boot)
@@ -137,7 +146,7 @@ static bool runs_wanted(const struct hf_agent *agent)
 static enum hf_err tell_boot(struct hf_agent *agent)
 {
   struct hf_update_progress *progress = &agent->update.progress;
-  bool trial = hf_agent_on_trial(agent);
+  bool trial = hf_boot_view_on_trial(&agent->boot);
   if (agent->boot.failures != progress->failures) {
     return tell_failure(agent);
   }
@@ -150,7 +159,7 @@ static enum hf_err tell_boot(struct hf_agent *agent)
   bool confirmed = progress->state == HF_UPDATE_TRYING && agent->boot.image[0].running.status == HF_SLOT_CONFIRMED;
   /* A boot loader without a way back made no trial of what was staged. */
   confirmed = confirmed || (progress->state == HF_UPDATE_STAGED && runs_wanted(agent));
-  return confirmed ? hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0) : HF_OK;
+  return confirmed && !set_under_way(agent) ? hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0) : HF_OK;
 }
 
 static enum hf_err boot_get(struct hf_agent *agent)
@@ -209,32 +218,81 @@ enum hf_err hf_agent_init(struct hf_agent *agent, const struct hf_agent_config *
 
 /* ---- the trial ---- */
 
-bool hf_agent_on_trial(const struct hf_agent *agent) { return hf_boot_view_on_trial(&agent->boot); }
+bool hf_agent_on_trial(const struct hf_agent *agent)
+{
+  return hf_boot_view_on_trial(&agent->boot) || set_under_way(agent);
+}
 
-/* Leave the trial: the boot loader ends it, and finds here why. */
+/* Leave the trial: the boot loader ends it, and finds here why. Secondaries follow it, or go back at once when no image
+ * of ours is on trial. */
 static void give_up(struct hf_agent *agent, struct hf_agent_next *next, uint16_t rule)
 {
+  struct hf_secondaries *group = agent->config->setup.secondaries;
+  if (!hf_boot_view_on_trial(&agent->boot)) {
+    group->ops->decide(group, &agent->update, rule);
+    return;
+  }
   best_effort(agent->update.loader.ops->give_up(agent->update.loader.ctx, rule));
   next->reboot = true;
   next->reason = HF_RESET_REVERT;
 }
 
+/* Keep what is on trial: all of it. HF_OK: decided. */
+static enum hf_err keep(struct hf_agent *agent)
+{
+  struct hf_secondaries *group = agent->config->setup.secondaries;
+  if (hf_boot_view_on_trial(&agent->boot)) {
+    enum hf_err err = agent->update.loader.ops->confirm(agent->update.loader.ctx);
+    if (err != HF_OK || boot_get(agent) != HF_OK) {
+      return HF_E_AGAIN;
+    }
+  }
+  if (set_under_way(agent)) {
+    group->ops->decide(group, &agent->update, 0);
+  } else {
+    best_effort(hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0));
+  }
+  return HF_OK;
+}
+
+/* Go on with the set's secondaries. HF_OK: judge the trial now. */
+static enum hf_err settle(struct hf_agent *agent, struct hf_agent_next *next)
+{
+  struct hf_secondaries *group = agent->config->setup.secondaries;
+  if (!set_under_way(agent)) {
+    return HF_OK;
+  }
+  enum hf_err err = group->ops->settle(group, &agent->update, &agent->boot);
+  if (err == HF_E_DENIED) {
+    give_up(agent, next, HF_RULE_UPTANE_SECONDARY);
+  } else if (group->reboot) {
+    next->reboot = true;
+    next->reason = HF_RESET_UPDATE;
+  }
+  return err;
+}
+
 static void judge_trial(struct hf_agent *agent, struct hf_agent_next *next)
 {
   const struct hf_agent_config *config = agent->config;
+  const struct hf_secondaries *group = config->setup.secondaries;
+  enum hf_err others = settle(agent, next);
+  bool ended = group != NULL && group->phase != HF_SECONDARIES_TRYING && !hf_boot_view_on_trial(&agent->boot);
+  if (next->reboot || others == HF_E_DENIED || ended) {
+    return;
+  }
   enum hf_err health = config->health == NULL ? HF_OK : config->health(config->health_ctx, agent->reached);
   uint64_t limit_ms = (uint64_t)(config->trial_max_s != 0 ? config->trial_max_s : HF_AGENT_TRIAL_MAX_S) * 1000;
   if (health == HF_OK) {
-    enum hf_err err = agent->update.loader.ops->confirm(agent->update.loader.ctx);
-    if (err == HF_OK && boot_get(agent) == HF_OK) {
-      best_effort(hf_update_put_state(&agent->update, HF_UPDATE_CONFIRMED, 0));
+    if (others == HF_OK && keep(agent) == HF_OK) {
       return;
     }
   } else if (health != HF_E_AGAIN) {
     give_up(agent, next, HF_RULE_BOOT_UNHEALTHY);
     return;
   }
-  if (hf_port_uptime_ms() - agent->started_ms >= limit_ms) {
+  uint64_t since_ms = group != NULL && group->since_ms > agent->started_ms ? group->since_ms : agent->started_ms;
+  if (hf_port_uptime_ms() - since_ms >= limit_ms) {
     give_up(agent, next, HF_RULE_BOOT_TRIAL_TIME);
   }
 }
@@ -334,6 +392,17 @@ static void components_fill(struct hf_checkin *checkin, const struct hf_agent *a
     component->slot = image->slot;
     memcpy(component->digest, image->running.digest, HF_SHA256_LEN);
   }
+  const struct hf_secondaries *group = setup->secondaries;
+  for (uint8_t i = 0; group != NULL && i < group->count; i++) {
+    const struct hf_secondary *second = &group->at[i];
+    if (second->answers && checkin->component_count < HF_CHECKIN_COMPONENTS_MAX) {
+      struct hf_checkin_component *component = &checkin->component[checkin->component_count++];
+      component->name = second->component;
+      component->version = put_version(text, &second->seen.version);
+      component->counter = second->seen.counter;
+      memcpy(component->digest, second->seen.digest, HF_SHA256_LEN);
+    }
+  }
 }
 
 /* The signed version report (docs/spec/report.md). Without a signature the check-in goes without it, and the next one
@@ -351,6 +420,9 @@ static void report_fill(struct hf_checkin *checkin, const struct hf_agent *agent
                              .attack = agent->attack,
                              .component_count = checkin->component_count};
   memcpy(report.component, checkin->component, sizeof report.component);
+  if (config->setup.secondaries != NULL) {
+    config->setup.secondaries->ops->reports(config->setup.secondaries, &report);
+  }
   if (hf_report_encode(&scratch, &report) != HF_OK) {
     return;
   }
@@ -401,12 +473,20 @@ static enum hf_err check_in(struct hf_agent *agent, struct hf_checkin_answer *an
   const struct hf_agent_config *config = agent->config;
   uint8_t *work = config->setup.work;
   struct hf_buf text = hf_buf_init(work, TEXTS_CAP + ATTRIBUTES_CAP);
-  struct hf_buf report = hf_buf_init(work + text.cap, REPORT_CAP);
+  struct hf_secondaries *group = config->setup.secondaries;
+  struct hf_buf report = hf_buf_init(work + text.cap, group != NULL ? HF_REPORT_MAX : REPORT_CAP);
   struct hf_buf body = hf_buf_init(report.at + report.cap, config->setup.work_cap - text.cap - report.cap);
   struct hf_checkin checkin;
   agent->number++;
+  if (group != NULL) {
+    group->ops->look(group);
+    agent->report_due = agent->report_due || group->changed;
+  }
   checkin_fill(&checkin, agent, &text);
   checkin.nonces = hf_timekey_ask(&agent->timekey);
+  if (group != NULL) {
+    checkin.nonces = group->ops->ask_time(group, checkin.nonces);
+  }
   if (config->sign != NULL && (agent->report_due || hf_port_uptime_ms() - agent->reported_ms >= DAY_MS)) {
     report_fill(&checkin, agent, &report, body);
   }
@@ -481,12 +561,18 @@ static void tell_clock(struct hf_agent *agent, bool *told, uint16_t rule)
 static void take_time(struct hf_agent *agent, const struct hf_checkin_answer *answer)
 {
   struct hf_timekey *timekey = &agent->timekey;
+  struct hf_secondaries *group = agent->config->setup.secondaries;
+  struct hf_bytes nonces = {NULL, 0};
   int64_t seconds = answer->time;
+  if (group != NULL) {
+    group->ops->put_time(group, &answer->timesig);
+    nonces = hf_bytes_init(group->nonces, group->nonces_len);
+  }
   if (timekey->key.type != HF_KEY_NONE) {
     if (!timekey->asked) {
       return;
     }
-    uint16_t rule = hf_timekey_judge(timekey, &answer->timesig);
+    uint16_t rule = hf_timekey_judge(timekey, &answer->timesig, nonces);
     if (rule != HF_RULE_NONE) {
       tell_clock(agent, &timekey->told, rule);
       return;
@@ -586,7 +672,7 @@ static void act(struct hf_agent *agent, struct hf_agent_next *next, const struct
     agent->acted = judged;
     (void)memory_save(agent);
   }
-  if (err == HF_OK && agent->update.progress.state == HF_UPDATE_STAGED) {
+  if (err == HF_OK && agent->update.progress.state == HF_UPDATE_STAGED && !set_under_way(agent)) {
     next->reboot = true;
     next->reason = HF_RESET_UPDATE;
   } else if (agent->update.progress.state != before) {

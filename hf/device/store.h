@@ -27,6 +27,7 @@ enum hf_store_key {
   HF_STORE_EVENTS = 7,         /**< hf/device/events.h: acknowledged up to */
   HF_STORE_MIGRATION = 8,      /**< hf/device/migration.h: the order taken last */
   HF_STORE_TIME_KEY = 9,       /**< hf/device/timekey.h: key that signs the server's time */
+  HF_STORE_SECONDARIES = 10,   /**< hf/device/secondary.h: the set under way */
   HF_STORE_EVENT_FIRST = 16,   /**< hf/device/events.h: ring of HF_EVENTS_MAX keys from here */
   HF_STORE_PORT = 128,         /**< from here: the port's own (keys, certificates) */
   HF_STORE_APPLICATION = 256   /**< from here: the application's own */

@@ -39,19 +39,19 @@ enum hf_err hf_timekey_put(struct hf_store *store, struct hf_clock *clock, const
 struct hf_bytes hf_timekey_ask(struct hf_timekey *timekey)
 {
   bool recent = timekey->answered && hf_port_uptime_ms() - timekey->answered_ms < ASK_AGAIN_MS;
-  timekey->asked = timekey->key.type != HF_KEY_NONE && !recent &&
-                   hf_random(timekey->nonce, sizeof timekey->nonce) == HF_OK;
+  timekey->asked =
+      timekey->key.type != HF_KEY_NONE && !recent && hf_random(timekey->nonce, sizeof timekey->nonce) == HF_OK;
   return timekey->asked ? hf_bytes_init(timekey->nonce, sizeof timekey->nonce) : (struct hf_bytes){NULL, 0};
 }
 
-uint16_t hf_timekey_judge(struct hf_timekey *timekey, const struct hf_timesig *timesig)
+uint16_t hf_timekey_judge(struct hf_timekey *timekey, const struct hf_timesig *timesig, struct hf_bytes nonces)
 {
   struct hf_bytes nonce = hf_bytes_init(timekey->nonce, sizeof timekey->nonce);
   timekey->asked = false; /* one question, one answer */
   if (timesig->sig.len == 0) {
     return HF_RULE_TIME_WITHHELD;
   }
-  if (hf_timesig_verify(timesig, &timekey->key, nonce, nonce, NULL) != HF_ALLOW) {
+  if (hf_timesig_verify(timesig, &timekey->key, nonces.len > 0 ? nonces : nonce, nonce, NULL) != HF_ALLOW) {
     return HF_RULE_TIME_SIGNATURE;
   }
   timekey->answered = true;

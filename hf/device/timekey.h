@@ -12,9 +12,9 @@
 struct hf_timekey {
   struct hf_pubkey key; /**< type HF_KEY_NONE: this device knows none, and takes the server's word over TLS */
   uint8_t nonce[HF_TIMESIG_NONCE_LEN];
-  bool asked;          /**< `nonce` went out */
-  bool told;           /**< an event about it was queued in this boot */
-  bool answered;       /**< signed time was accepted in this boot */
+  bool asked;           /**< `nonce` went out */
+  bool told;            /**< an event about it was queued in this boot */
+  bool answered;        /**< signed time was accepted in this boot */
   uint64_t answered_ms; /**< uptime then */
 };
 
@@ -29,7 +29,8 @@ HF_MUST enum hf_err hf_timekey_put(struct hf_store *store, struct hf_clock *cloc
 struct hf_bytes hf_timekey_ask(struct hf_timekey *timekey);
 /** What the answer's signed time comes to.
  * @param timesig  borrows; `sig` empty: the answer had none
+ * @param nonces   borrows: all of the check-in; `len` 0: ours alone
  * @return HF_RULE_NONE: good; TIME_WITHHELD, TIME_SIGNATURE: not to be taken */
-uint16_t hf_timekey_judge(struct hf_timekey *timekey, const struct hf_timesig *timesig);
+uint16_t hf_timekey_judge(struct hf_timekey *timekey, const struct hf_timesig *timesig, struct hf_bytes nonces);
 
 #endif

@@ -7,87 +7,20 @@
 #include <string.h>
 
 #include "hf/base/math.h"
-#include "hf/base/time.h"
 #include "hf/device/download.h"
 #include "hf/device/refresh.h"
 #include "hf/device/slot.h"
 #include "hf/device/timekey.h"
 #include "hf/device/unseal.h"
 
-enum { FORMAT = 1, RECORD_LEN = 1 + HF_SHA256_LEN + 4 + 4 + 1 + 1 + 1 + 8 + 8 + 8 + 8 + 1 + 2 + 1 + 2 + 4 };
-
 /* Flash may refuse this; nothing better could be done here, and what is lost is said again or done again later. */
 static void best_effort(enum hf_err err) { (void)err; }
 
-static void record_encode(struct hf_buf *out, const struct hf_update *update)
-{
-  const struct hf_update_progress *progress = &update->progress;
-  hf_buf_put_u8(out, FORMAT);
-  hf_buf_put(out, hf_bytes_init(progress->sha256, sizeof progress->sha256));
-  hf_buf_put_be32(out, progress->len);
-  hf_buf_put_be32(out, progress->at);
-  hf_buf_put_u8(out, progress->slot);
-  hf_buf_put_u8(out, progress->tries);
-  hf_buf_put_u8(out, (uint8_t)((progress->security ? 1 : 0) | (progress->named ? 2 : 0)));
-  hf_buf_put_u8(out, progress->version.major);
-  hf_buf_put_u8(out, progress->version.minor);
-  hf_buf_put_be16(out, progress->version.revision);
-  hf_buf_put_be32(out, progress->version.build);
-  hf_buf_put_be64(out, (uint64_t)progress->offered);
-  hf_buf_put_be64(out, (uint64_t)progress->deadline);
-  hf_buf_put_be64(out, (uint64_t)progress->postponed);
-  hf_buf_put_u8(out, (uint8_t)progress->state);
-  hf_buf_put_be16(out, progress->rule);
-  hf_buf_put_u8(out, progress->told_kind);
-  hf_buf_put_be16(out, progress->told_rule);
-  hf_buf_put_be32(out, progress->failures);
-}
-
-static int64_t time_parse(struct hf_cursor *in)
-{
-  uint64_t value = hf_cursor_be64(in);
-  return value <= (uint64_t)HF_TIME_MAX ? (int64_t)value : 0;
-}
-
-static void record_parse(struct hf_update_progress *progress, struct hf_bytes record)
-{
-  struct hf_cursor in = hf_cursor_init(record);
-  *progress = (struct hf_update_progress){0};
-  uint8_t format = hf_cursor_u8(&in);
-  struct hf_bytes sha256 = hf_cursor_take(&in, HF_SHA256_LEN);
-  if (format != FORMAT || sha256.len != HF_SHA256_LEN) {
-    return;
-  }
-  memcpy(progress->sha256, sha256.at, HF_SHA256_LEN);
-  progress->len = hf_cursor_be32(&in);
-  progress->at = hf_cursor_be32(&in);
-  progress->slot = hf_cursor_u8(&in);
-  progress->tries = hf_cursor_u8(&in);
-  uint8_t flags = hf_cursor_u8(&in);
-  progress->security = (flags & 1) != 0;
-  progress->named = (flags & 2) != 0;
-  progress->version.major = hf_cursor_u8(&in);
-  progress->version.minor = hf_cursor_u8(&in);
-  progress->version.revision = hf_cursor_be16(&in);
-  progress->version.build = hf_cursor_be32(&in);
-  progress->offered = time_parse(&in);
-  progress->deadline = time_parse(&in);
-  progress->postponed = time_parse(&in);
-  progress->state = (enum hf_update_state)hf_cursor_u8(&in);
-  progress->rule = hf_cursor_be16(&in);
-  progress->told_kind = hf_cursor_u8(&in);
-  progress->told_rule = hf_cursor_be16(&in);
-  progress->failures = hf_cursor_be32(&in);
-  if (!hf_cursor_done(&in) || progress->state >= HF_UPDATE_STATES) {
-    *progress = (struct hf_update_progress){0};
-  }
-}
-
 static enum hf_err save(struct hf_update *update)
 {
-  uint8_t record[RECORD_LEN];
+  uint8_t record[HF_PROGRESS_LEN];
   struct hf_buf out = hf_buf_init(record, sizeof record);
-  record_encode(&out, update);
+  hf_progress_encode(&out, &update->progress);
   return hf_store_put(update->store, HF_STORE_PROGRESS, hf_buf_bytes(&out));
 }
 
@@ -99,15 +32,16 @@ enum hf_err hf_update_open(struct hf_update *update, const struct hf_update_setu
                        ? setup->loader
                        : (struct hf_boot_loader){.ops = &hf_boot_records_ops, .ctx = &update->records};
   update->progress = (struct hf_update_progress){0};
-  if (setup->work_cap < HF_UPDATE_WORK_MIN) {
+  size_t least = setup->secondaries != NULL ? HF_UPDATE_WORK_MIN + HF_REPORT_MAX : HF_UPDATE_WORK_MIN;
+  if (setup->work_cap < least) {
     return HF_E_SPACE;
   }
-  uint8_t record[RECORD_LEN];
+  uint8_t record[HF_PROGRESS_LEN];
   struct hf_buf in = hf_buf_init(record, sizeof record);
   if (hf_store_get(&in, update->store, HF_STORE_PROGRESS) == HF_OK) {
-    record_parse(&update->progress, hf_buf_bytes(&in));
+    hf_progress_parse(&update->progress, hf_buf_bytes(&in));
   }
-  return HF_OK;
+  return setup->secondaries != NULL ? setup->secondaries->ops->open(setup->secondaries, update) : HF_OK;
 }
 
 /* Which event tells of a state; 0: none does. */
@@ -196,7 +130,8 @@ struct run {
   struct hf_uptane_installed installed[HF_IMAGES_MAX];
   struct hf_uptane_self self;
   struct hf_uptane_plan plan;
-  uint8_t todo;    /* images that do not run what is ordered for them */
+  uint8_t todo;    /* images that do not run what is ordered for them; secondaries follow the images */
+  uint8_t lost;    /* secondaries that do not answer */
   bool consistent; /* the image repository's file names carry hashes */
 };
 
@@ -204,6 +139,15 @@ struct run {
 static bool is_todo(const struct run *run, size_t i)
 {
   return (run->todo & HF_BOOT_IMAGE(run->plan.item[i].component)) != 0;
+}
+
+/* Our own images, as a mask. */
+static uint8_t own_images(const struct run *run) { return (uint8_t)((1u << run->boot.images) - 1); }
+
+/* The secondary that is this component; NULL: an image of our own. */
+static const struct hf_secondary *second_of(const struct hf_update *update, const struct run *run, uint8_t component)
+{
+  return component < run->boot.images ? NULL : &update->setup->secondaries->at[component - run->boot.images];
 }
 
 /* Nothing to do: what came to an end stays said, what was under way is void, what was staged is taken back. */
@@ -226,6 +170,26 @@ static enum hf_err nothing(struct hf_update *update, struct run *run)
   return ended ? HF_OK : hf_update_put_state(update, HF_UPDATE_IDLE, 0);
 }
 
+/* A secondary that refuses ends the run; one that does not answer is asked again, and it is seen. */
+static enum hf_err second_failed(struct hf_update *update, enum hf_err err)
+{
+  return err == HF_E_AGAIN ? end(update, HF_UPDATE_FAILED, HF_RULE_UPTANE_SECONDARY_LOST, HF_E_AGAIN)
+                           : refuse(update, HF_RULE_UPTANE_SECONDARY);
+}
+
+/* A set is installed whole or not at all: every component it names or depends on must be there. */
+static enum hf_err none_lost(struct hf_update *update, const struct run *run)
+{
+  uint8_t mask = 0;
+  for (size_t i = 0; i < run->plan.count; i++) {
+    mask |= HF_BOOT_IMAGE(run->plan.item[i].component);
+  }
+  for (size_t i = 0; i < run->plan.need_count; i++) {
+    mask |= HF_BOOT_IMAGE(run->plan.need[i].component);
+  }
+  return (mask & run->lost) == 0 ? HF_OK : second_failed(update, HF_E_AGAIN);
+}
+
 static enum hf_err ask_director(struct hf_update *update, struct run *run)
 {
   const struct hf_update_setup *setup = update->setup;
@@ -236,6 +200,8 @@ static enum hf_err ask_director(struct hf_update *update, struct run *run)
                                            .work_cap = setup->work_cap,
                                            .shared = true};
   struct hf_refresh director;
+  struct hf_secondaries *group = setup->secondaries;
+  enum hf_err handed = group != NULL ? group->ops->put_roots(group, update, source.path) : HF_OK;
   enum hf_err err = refresh(update, &director, &source);
   if (err != HF_OK) {
     return err;
@@ -252,7 +218,10 @@ static enum hf_err ask_director(struct hf_update *update, struct run *run)
     return refuse_metadata(update, why.rule);
   }
   best_effort(hf_timekey_put(update->store, update->clock, targets)); /* done again at the next refresh */
-  return HF_OK;
+  if (group != NULL && handed == HF_OK && run->plan.count > 0) {
+    handed = group->ops->put_targets(group, targets->text);
+  }
+  return handed == HF_OK ? HF_OK : second_failed(update, handed);
 }
 
 /* Each item judged against what the search finds, then the set as a whole. The first search reads the targets file that
@@ -315,7 +284,7 @@ static enum hf_err ask_images(struct hf_update *update, struct run *run)
 /* ---- the images ---- */
 
 /* What identifies the set that is to be installed: one file by its own hash, several by the hash of their hashes. */
-static void set_identity(struct hf_update_progress *set, const struct run *run)
+static void set_identity(struct hf_update_progress *set, const struct hf_update *update, const struct run *run)
 {
   struct hf_sha256 hash;
   uint8_t count = 0;
@@ -330,7 +299,7 @@ static void set_identity(struct hf_update_progress *set, const struct run *run)
     hf_sha256_put(&hash, hf_bytes_init(item->sha256, sizeof item->sha256));
     memcpy(set->sha256, item->sha256, sizeof set->sha256);
     set->len += item->length; /* each fits its slot, and flash has 32-bit addresses */
-    if (run->boot.image[item->component].target == 1) {
+    if (second_of(update, run, item->component) == NULL && run->boot.image[item->component].target == 1) {
       set->slot |= HF_BOOT_IMAGE(item->component);
     }
     set->security = set->security || item->security;
@@ -346,7 +315,7 @@ static enum hf_err check_sizes(struct hf_update *update, const struct run *run)
   for (size_t i = 0; i < run->plan.count; i++) {
     struct hf_area area;
     const struct hf_uptane_item *item = &run->plan.item[i];
-    if (!is_todo(run, i)) {
+    if (!is_todo(run, i) || second_of(update, run, item->component) != NULL) {
       continue;
     }
     enum hf_err err = update->loader.ops->target(update->loader.ctx, &area, item->component);
@@ -362,7 +331,7 @@ static enum hf_err offer(struct hf_update *update, const struct run *run, int64_
 {
   struct hf_update_progress set;
   struct hf_update_progress *progress = &update->progress;
-  set_identity(&set, run);
+  set_identity(&set, update, run);
   bool same = memcmp(progress->sha256, set.sha256, HF_SHA256_LEN) == 0 && progress->len == set.len &&
               progress->slot == set.slot;
   if (!same) {
@@ -407,6 +376,23 @@ static enum hf_err target_path(struct hf_buf *out, const struct hf_update *updat
   return hf_buf_terminate(out);
 }
 
+/* One file to a secondary, which verifies and keeps it. */
+static enum hf_err stream_one(struct hf_update *update, const struct hf_uptane_item *item, const char *path,
+                              uint8_t second, uint32_t base)
+{
+  struct hf_secondaries *group = update->setup->secondaries;
+  enum hf_err err = group->ops->stream(group, update, second, item, path, base);
+  switch (err) {
+    case HF_OK: break;
+    case HF_E_AGAIN: return HF_E_AGAIN;
+    case HF_E_SPACE: return refuse(update, HF_RULE_UPDATE_LENGTH);
+    default: return refuse(update, HF_RULE_UPTANE_SECONDARY);
+  }
+  update->progress.at = base + item->length;
+  err = save(update);
+  return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, HF_E_FULL);
+}
+
 /* One file, from where it stopped; HF_OK: it is whole, with the hash that the metadata says. */
 static enum hf_err download_one(struct hf_update *update, const struct run *run, size_t i, uint32_t base)
 {
@@ -418,6 +404,9 @@ static enum hf_err download_one(struct hf_update *update, const struct run *run,
   struct hf_buf out = hf_buf_init(path, sizeof path);
   uint32_t have = update->progress.at > base ? update->progress.at - base : 0;
   enum hf_err err = target_path(&out, update, run, i);
+  if (err == HF_OK && second_of(update, run, item->component) != NULL) {
+    return stream_one(update, item, path, (uint8_t)(item->component - run->boot.images), base);
+  }
   if (err == HF_OK) {
     err = update->loader.ops->target(update->loader.ctx, &area, item->component);
   }
@@ -453,7 +442,8 @@ static enum hf_err download(struct hf_update *update, const struct run *run)
 {
   bool whole = update->progress.at == update->progress.len;
   uint32_t base = 0;
-  enum hf_err err = update->loader.ops->release(update->loader.ctx, run->todo);
+  uint8_t own = run->todo & own_images(run);
+  enum hf_err err = own != 0 ? update->loader.ops->release(update->loader.ctx, own) : HF_OK;
   if (err != HF_OK) {
     return loader_failed(update, err);
   }
@@ -513,7 +503,8 @@ static enum hf_err verify_images(struct hf_update *update, const struct run *run
 {
   enum hf_err err = HF_OK;
   for (size_t i = 0; i < run->plan.count && err == HF_OK; i++) {
-    err = is_todo(run, i) ? verify_image(update, run, staged, i) : HF_OK;
+    bool own = second_of(update, run, run->plan.item[i].component) == NULL;
+    err = own && is_todo(run, i) ? verify_image(update, run, staged, i) : HF_OK;
   }
   return err;
 }
@@ -592,13 +583,22 @@ static enum hf_err open_in_place(struct hf_update *update, const struct run *run
   return err == HF_OK ? HF_OK : refuse(update, err == HF_E_SPACE ? HF_RULE_SEAL_ROOM : HF_RULE_SEAL_KEY);
 }
 
+/* With secondaries: from here on hf/device/secondary.h leads, step by step. */
+static enum hf_err start(struct hf_update *update, const struct run *run, const struct hf_bootslot *staged)
+{
+  struct hf_secondaries *group = update->setup->secondaries;
+  enum hf_err err = group->ops->start(group, update, &run->plan, run->todo, staged, run->boot.images);
+  return err == HF_OK ? HF_OK : end(update, HF_UPDATE_FAILED, HF_RULE_UPDATE_STORE, err);
+}
+
 static enum hf_err stage(struct hf_update *update, const struct run *run, const struct hf_bootslot *staged)
 {
   if (postponed(update)) {
     return hf_update_put_state(update, HF_UPDATE_POSTPONED, 0);
   }
   for (size_t i = 0; i < run->plan.count && !update->loader.ops->opens; i++) {
-    enum hf_err opened = is_todo(run, i) ? open_in_place(update, run, i) : HF_OK;
+    bool own = second_of(update, run, run->plan.item[i].component) == NULL;
+    enum hf_err opened = own && is_todo(run, i) ? open_in_place(update, run, i) : HF_OK;
     if (opened != HF_OK) {
       return opened;
     }
@@ -608,8 +608,31 @@ static enum hf_err stage(struct hf_update *update, const struct run *run, const 
   if (err != HF_OK) {
     return err;
   }
+  if ((run->todo & ~own_images(run)) != 0) {
+    return start(update, run, staged);
+  }
   err = update->loader.ops->stage(update->loader.ctx, staged, run->todo);
   return err == HF_OK ? HF_OK : loader_failed(update, err);
+}
+
+/* They follow the images; of one that does not answer nothing is known. */
+static enum hf_err begin_secondaries(struct run *run, struct hf_secondaries *group)
+{
+  if (group->phase != HF_SECONDARIES_IDLE) {
+    return HF_E_STATE;
+  }
+  group->ops->look(group);
+  for (uint8_t i = 0; i < group->count && run->self.count < HF_IMAGES_MAX; i++) {
+    const struct hf_secondary *second = &group->at[i];
+    if (!second->answers) {
+      run->lost |= HF_BOOT_IMAGE(run->self.count);
+    }
+    run->installed[run->self.count++] = (struct hf_uptane_installed){.component = second->component,
+                                                                     .hardware = second->hardware,
+                                                                     .version = second->seen.version,
+                                                                     .counter = second->seen.counter};
+  }
+  return HF_OK;
 }
 
 static enum hf_err begin(struct hf_update *update, struct run *run)
@@ -632,15 +655,24 @@ static enum hf_err begin(struct hf_update *update, struct run *run)
   }
   run->self = (struct hf_uptane_self){
       .device = setup->device, .product = setup->product, .installed = run->installed, .count = run->boot.images};
-  return HF_OK;
+  return setup->secondaries == NULL ? HF_OK : begin_secondaries(run, setup->secondaries);
 }
 
 /* Which images do not run what is ordered for them, and are they staged already? */
-static bool find_todo(struct run *run)
+static bool find_todo(struct run *run, const struct hf_update *update)
 {
   bool staged = true;
   for (size_t i = 0; i < run->plan.count; i++) {
     const struct hf_uptane_item *item = &run->plan.item[i];
+    const struct hf_secondary *second = second_of(update, run, item->component);
+    if (second != NULL) {
+      bool runs = memcmp(item->image, second->seen.digest, HF_SHA256_LEN) == 0;
+      if (!runs) {
+        run->todo |= HF_BOOT_IMAGE(item->component);
+        staged = false;
+      }
+      continue;
+    }
     const struct hf_boot_image *image = &run->boot.image[item->component];
     if (image->running.status == HF_SLOT_EMPTY || memcmp(item->image, image->running.digest, HF_SHA256_LEN) != 0) {
       run->todo |= HF_BOOT_IMAGE(item->component);
@@ -661,13 +693,15 @@ enum hf_err hf_update_run(struct hf_update *update, int64_t deadline)
   if (err == HF_OK && run.plan.count == 0) {
     return nothing(update, &run);
   }
+  err = err == HF_OK ? none_lost(update, &run) : err;
   if (err == HF_OK) {
     err = ask_images(update, &run);
   }
+  err = err == HF_OK ? none_lost(update, &run) : err;
   if (err != HF_OK) {
     return err;
   }
-  bool staged = find_todo(&run);
+  bool staged = find_todo(&run, update);
   if (run.todo == 0) {
     return nothing(update, &run);
   }

@@ -11,9 +11,9 @@
 #include "hf/device/bootops.h"
 #include "hf/device/clock.h"
 #include "hf/device/events.h"
+#include "hf/device/secondary.h"
 #include "hf/wire/image.h"
 #include "hf/wire/seal.h"
-#include "hf/wire/uptane.h"
 
 /** Metadata buffer below which nothing works: a small targets file and the trust record. 16 KiB is comfortable. */
 #define HF_UPDATE_WORK_MIN 6144
@@ -44,6 +44,7 @@ struct hf_update_setup {
   struct hf_bytes hardware;           /**< of image 0, and of the device in check-ins */
   const struct hf_update_part *parts; /**< images 1 to layout->images - 1; NULL when there is one image */
   struct hf_boot_loader loader;       /**< how to stage and confirm; `ops` NULL: boot records of `layout` */
+  struct hf_secondaries *secondaries; /**< other processors behind this one; NULL: none */
   const char *director_path;          /**< "/director/" when NULL */
   const char *image_path;             /**< "/repo/" when NULL */
   uint8_t *work;                      /**< one metadata file at a time, and the trust record */
@@ -72,6 +73,13 @@ struct hf_update_progress {
   uint16_t told_rule;
   uint32_t failures; /**< of hf_bootstate, up to which they have been told */
 };
+
+/** Its record, as it is stored. */
+#define HF_PROGRESS_LEN (HF_SHA256_LEN + 54)
+/** Append it. */
+void hf_progress_encode(struct hf_buf *out, const struct hf_update_progress *progress);
+/** Read it; a record that is none of ours is nothing known. @param progress  fills */
+void hf_progress_parse(struct hf_update_progress *progress, struct hf_bytes record);
 
 struct hf_update {
   const struct hf_update_setup *setup;
