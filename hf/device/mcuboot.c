@@ -78,8 +78,10 @@ static void reconcile_running(struct work *work, uint8_t image, const struct hf_
     work->changed = true;
   }
   struct hf_bootslot *slot = &record->slot[entry];
-  bool trial = work->mcuboot->format.mode != HF_BOOT_OVERWRITE && primary->magic == HF_MARK_GOOD &&
-               primary->copy_done == HF_MARK_GOOD && primary->image_ok == HF_MARK_UNSET;
+  /* A copy_done that a power cut tore ended a swap all the same: nobody has said yet that what runs is good. */
+  bool swapped = primary->copy_done != HF_MARK_UNSET || slot->status == HF_SLOT_TRYING;
+  bool trial = work->mcuboot->format.mode != HF_BOOT_OVERWRITE && primary->magic == HF_MARK_GOOD && swapped &&
+               primary->image_ok == HF_MARK_UNSET;
   if (trial && slot->status != HF_SLOT_TRYING && slot->status != HF_SLOT_CONFIRMED) {
     slot->status = HF_SLOT_TRYING;
     work->changed = true;

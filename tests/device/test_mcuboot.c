@@ -153,6 +153,25 @@ static void confirms_what_mcuboot_swapped_in(void **state)
   simflash_free(&board.flash);
 }
 
+/* Found by the full sweep: power went while copy_done was written, and looking at it was taken for its confirmation. */
+static void does_not_take_a_torn_copy_done_for_a_confirmation(void **state)
+{
+  (void)state;
+  struct board board;
+  board_init(&board, HF_BOOT_SWAP_OFFSET);
+  stage(&board, NEW);
+  play_swap(&board, NEW, OLD);
+  *trailer_byte(&board, 0, HF_FIELD_COPY_DONE) = 0xfd;
+  struct hf_boot_view view = view_of(&board);
+  assert_int_equal(view.image[0].running.status, HF_SLOT_TRYING);
+  assert_int_equal(view.image[0].counter, 1);
+  assert_int_equal(ops->confirm(&board.mcuboot), HF_OK);
+  view = view_of(&board);
+  assert_int_equal(view.image[0].running.status, HF_SLOT_CONFIRMED);
+  assert_int_equal(view.image[0].counter, 2);
+  simflash_free(&board.flash);
+}
+
 static void notices_a_confirmation_by_somebody_else(void **state)
 {
   (void)state;
@@ -267,6 +286,7 @@ int main(void)
   const struct CMUnitTest tests[] = {
       cmocka_unit_test(stages_with_the_bytes_mcuboot_would_write),
       cmocka_unit_test(confirms_what_mcuboot_swapped_in),
+      cmocka_unit_test(does_not_take_a_torn_copy_done_for_a_confirmation),
       cmocka_unit_test(notices_a_confirmation_by_somebody_else),
       cmocka_unit_test(notices_a_revert_once_and_says_why),
       cmocka_unit_test(notices_that_an_update_was_never_taken),
