@@ -12,6 +12,7 @@ import { rollout } from '/page_rollout.js';
 import { audit } from '/page_audit.js';
 import { identity } from '/page_identity.js';
 import { factory } from '/page_factory.js';
+import { keys } from '/page_keys.js';
 
 const main = document.getElementById('main');
 const notice = document.getElementById('notice');
@@ -20,8 +21,11 @@ const notice = document.getElementById('notice');
 const routes = [
   [/^\/$/, overview], [/^\/devices$/, devices], [/^\/devices\/([^/]+)$/, device], [/^\/releases$/, releases],
   [/^\/rollouts$/, rollouts], [/^\/rollouts\/([^/]+)$/, rollout], [/^\/audit$/, audit], [/^\/identity$/, identity], [/^\/factory$/, factory],
+  [/^\/keys$/, keys],
 ];
-const links = [['/', 'Overview'], ['/devices', 'Devices'], ['/releases', 'Releases'], ['/rollouts', 'Rollouts'], ['/factory', 'Factory'], ['/identity', 'Identity'], ['/audit', 'Audit']];
+// Their order is that of the number keys.
+const links = [['/', 'Overview'], ['/devices', 'Devices'], ['/releases', 'Releases'], ['/rollouts', 'Rollouts'], ['/factory', 'Factory'],
+  ['/keys', 'Keys'], ['/identity', 'Identity'], ['/audit', 'Audit']];
 
 let stop = new AbortController(); // of the page that is shown
 let shown = null;
@@ -150,7 +154,7 @@ document.addEventListener('keydown', (event) => {
     const search = document.querySelector('input[type=search]');
     if (search) { event.preventDefault(); search.focus(); } else { location.hash = '#/devices'; }
   }
-  const jump = { 1: '/', 2: '/devices', 3: '/releases', 4: '/rollouts', 5: '/audit' }[event.key];
+  const jump = links[Number(event.key) - 1]?.[0];
   if (jump && !document.querySelector('dialog[open]')) location.hash = `#${jump}`;
 });
 

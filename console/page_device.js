@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, facts, table, ask } from '/dom.js';
 import * as api from '/api.js';
-import { state, ago, at, short, tone } from '/words.js';
+import { state, ago, at, short, tone, why } from '/words.js';
+import { alarmRow } from '/page_factory.js';
 
 function block(device, ctx) {
   const way = device.blocked ? 'unblock' : 'block';
@@ -26,19 +27,44 @@ function attributes(device, ctx) {
     : facts(device.attributes.map((row) => [row.name, h('span', null, row.value, ' ', h('span', { class: 'tag' }, `set by ${row.by}`))])));
 }
 
-function certificate(device) {
+function keysetWords(device) {
+  if (device.keyset === null) return h('span', { class: 'quiet' }, 'none: its boot loader takes no key sets');
+  return device.keyset === 0 ? 'none yet: the keys its boot loader was built with' : `version ${device.keyset}`;
+}
+
+function identity(device) {
   const cert = device.certificate;
-  return h('div', { class: 'card w6' }, h('h2', null, 'Identity'), cert ? facts([
-    ['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Issued by', cert.issuer], ['Fingerprint', short(cert.fingerprint)], ['Valid until', at(cert.not_after)],
+  return h('section', { class: 'card w6', 'aria-label': 'Identity' }, h('h2', null, 'Identity and keys'), !cert && h('p', { class: 'quiet' }, 'Not enrolled.'), facts([
+    ...(cert ? [['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Issued by', cert.issuer], ['Fingerprint', short(cert.fingerprint)],
+      ['Valid until', h('span', null, at(cert.not_after), ' ', h('span', { class: 'quiet' }, ago(cert.not_after)))]] : []),
     ['Key lives in', h('span', null, device.key_storage.words, ' ', device.key_storage.plain && h('span', { class: 'tag warn' }, 'can be copied'))],
-  ]) : h('p', { class: 'quiet' }, 'Not enrolled.'));
+    ['Key set', keysetWords(device)], ['Address', device.address],
+  ]));
+}
+
+const lock = (word) => ({ open: h('span', { class: 'state warn' }, 'open'), locked: h('span', { class: 'state good' }, 'locked') }[word] ?? word);
+
+function origin(device) {
+  return device.factory.map((made) => h('section', { class: 'card w6', 'aria-label': 'Factory' }, h('h2', null, 'Made at a factory'), facts([
+    ['Order', h('a', { class: 'mono', href: `#/factory${api.query({ order: made.order })}` }, made.order)], ['Made', at(made.made)],
+    ['Test', h('span', null, h('span', { class: `state ${{ pass: 'good', fail: 'bad' }[made.result] ?? 'mute'}` }, made.result), made.reason && ` ${made.reason}`)],
+    ['Tester', made.tester], ['Software', made.version], ['Debug port', lock(made.debug)], ['Program memory', lock(made.readout)],
+    ['Key', h('span', null, short(made.key), ` ${made.key_storage}`)], ['Certificate', short(made.certificate)],
+  ])));
+}
+
+/* Open ones stand above everything else; closed ones say what it was. */
+function alarms(device, ctx, open) {
+  const list = device.alarms.filter((alarm) => !alarm.closed === open);
+  return list.length > 0 && h('section', { class: 'card', 'aria-label': open ? 'Alarms' : 'Closed alarms' },
+    h('h2', null, open ? 'Alarms' : 'Closed alarms'), list.map((alarm) => alarmRow(alarm, ctx, false)));
 }
 
 function update(device) {
-  return h('div', { class: 'card w6' }, h('h2', null, 'Update'), facts([
+  return h('section', { class: 'card w6', 'aria-label': 'Update' }, h('h2', null, 'Update'), facts([
     ['State', state(device.blocked ? 'blocked' : device.state)], ['Blocked because', device.blocked_reason], ['Wanted', device.wanted],
     ['Progress', device.percent !== null ? `${device.percent} %` : null],
-    ['Why', device.rule && h('span', null, device.rule.what, h('div', { class: 'quiet small' }, device.rule.todo))],
+    ['Why', device.rule && why(device.rule)],
     ['Postponed until', device.postponed_until ? at(device.postponed_until) : null],
     ['Rollouts', (device.rollouts ?? []).length ? device.rollouts.map((rollout) =>
       h('div', null, h('a', { href: `#/rollouts/${rollout.id}` }, rollout.version), `, wave ${rollout.wave}, ${rollout.state}`)) : null],
@@ -49,6 +75,8 @@ const parts = [
   { name: 'Component', cell: (part) => part.name }, { name: 'Version', cell: (part) => part.version },
   { name: 'Security counter', cell: (part) => part.counter }, { name: 'Slot', cell: (part) => part.slot },
   { name: 'Image digest', cell: (part) => short(part.image) },
+  { name: 'Proof', class: 'wide', cell: (part) => (part.proven ? h('span', { class: 'state good' }, 'signed by the device ', ago(part.proven))
+    : h('span', { class: 'state mute' }, 'unproven')) },
 ];
 
 export const device = {
@@ -63,13 +91,15 @@ export const device = {
       api.may('operate') && h('div', { class: 'end' },
         h('button', { class: one.blocked ? '' : 'danger', data: { key: 'block' }, onclick: block(one, ctx) }, one.blocked ? 'Unblock' : 'Block'))),
     h('p', { class: 'quiet' }, one.product, ' on ', one.hardware, ', first seen ', at(one.first_seen), ', last seen ', ago(one.last_seen)),
-    h('div', { class: 'grid' }, update(one), certificate(one)),
-    h('div', { class: 'card flush' }, h('h2', null, 'Components'), table('Components', parts, one.components, 'It has not reported any.')),
-    h('div', { class: 'grid' }, attributes(one, ctx),
-      h('div', { class: 'card w6' }, h('h2', null, 'Timeline'), timeline.items.length === 0 ? h('p', { class: 'quiet' }, 'Nothing yet.')
+    alarms(one, ctx, true),
+    h('div', { class: 'grid' }, update(one), identity(one)),
+    h('section', { class: 'card flush', 'aria-label': 'Components' }, h('h2', null, 'Components'), table('Components', parts, one.components, 'It has not reported any.')),
+    h('div', { class: 'grid' }, origin(one), attributes(one, ctx),
+      h('section', { class: `card ${one.factory.length % 2 ? 'w12' : 'w6'}`, 'aria-label': 'Timeline' }, h('h2', null, 'Timeline'), timeline.items.length === 0 ? h('p', { class: 'quiet' }, 'Nothing yet.')
         : h('ul', { class: 'time' }, timeline.items.map((event) => h('li', null,
           h('span', { class: 'quiet small' }, at(event.time)),
           h('div', null, h('span', { class: `state ${tone(event.kind)}` }, event.words),
-            event.rule && h('div', { class: 'small' }, event.rule.what, h('div', { class: 'quiet' }, event.rule.todo)))))))),
+            event.rule && h('div', { class: 'small' }, why(event.rule)))))))),
+    alarms(one, ctx, false),
   ],
 };

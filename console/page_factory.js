@@ -1,21 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, ask, bar, table } from '/dom.js';
 import * as api from '/api.js';
-import { ago, at, number, plural, short } from '/words.js';
+import { ago, at, capital, number, plural, short } from '/words.js';
 
 const state = (order) => (order.closed ? ['bad', 'revoked'] : order.imported ? ['good', 'record checked'] : ['wait', 'waiting for its record']);
 
+/* Where what an alarm is about can be looked at: one that never enrolled has a batch record and no page of its own. */
+const pages = { device: (id) => `#/devices/${encodeURIComponent(id)}`, made: (id) => `#/factory${api.query({ q: id })}`,
+  order: (id) => `#/factory${api.query({ order: id })}` };
+const subject = (alarm) => (pages[alarm.about] ? h('a', { class: 'mono', href: pages[alarm.about](alarm.device) }, alarm.device) : h('span', { class: 'mono' }, alarm.device));
+
+/** One alarm; `named` says what it is about, where the page does not. */
+export function alarmRow(alarm, ctx, named) {
+  const close = async () => {
+    const said = await ask(`Close the alarm about ${alarm.device}`, 'The reason goes into the audit log.', 'Close', [{ name: 'reason', label: 'What was it?', required: true }]);
+    if (said) await ctx.change(() => api.post(`/alarms/${alarm.number}/close`, said), 'The alarm is closed.');
+  };
+  return h('div', { class: 'wave' },
+    h('div', { class: 'top' }, h('span', { class: `state ${alarm.closed ? 'mute' : 'bad'}` }, alarm.kind.replaceAll('-', ' ')), named && subject(alarm),
+      h('span', { class: 'n' }, alarm.count > 1 && `${number(alarm.count)} times, last `, ago(alarm.last))),
+    h('p', null, capital(alarm.words), alarm.detail && h('span', { class: 'quiet' }, ': ', alarm.detail)),
+    alarm.closed && h('p', { class: 'small quiet' }, 'Closed ', at(alarm.closed), ` by ${alarm.closed_by}`, alarm.reason && `: ${alarm.reason}`),
+    !alarm.closed && api.may('operate') && h('div', null, h('button', { data: { key: `close${alarm.number}` }, onclick: close }, 'Close with a reason')));
+}
+
 function alarms(data, ctx) {
-  return h('div', { class: 'card' }, h('h2', null, 'Alarms'), data.alarms.items.length === 0
-    ? h('p', { class: 'quiet' }, 'None is open: every device that came is one that was made, and no two are alike.')
-    : data.alarms.items.map((alarm) => h('div', { class: 'wave' },
-      h('div', { class: 'top' }, h('span', { class: 'state bad' }, alarm.kind), h('a', { href: `#/devices/${encodeURIComponent(alarm.device)}` }, alarm.device),
-        h('span', { class: 'n' }, alarm.count > 1 && `${number(alarm.count)} times, `, ago(alarm.last))),
-      h('p', { class: 'small' }, alarm.words, ': ', alarm.detail),
-      h('button', { class: 'plain', data: { key: `close${alarm.number}` }, onclick: async () => {
-        const said = await ask(`Close the alarm about ${alarm.device}`, 'The reason goes into the audit log.', 'Close', [{ name: 'reason', label: 'What was it?', required: true }]);
-        if (said) ctx.change(() => api.post(`/alarms/${alarm.number}/close`, said), 'The alarm is closed.');
-      } }, 'Close with a reason'))));
+  return h('section', { class: 'card', 'aria-label': 'Alarms' }, h('h2', null, 'Alarms'), data.alarms.items.length === 0
+    ? h('p', { class: 'quiet' }, 'None is open: no clone, no duplicate, no device that nobody made, no forged report and no attack was seen.')
+    : data.alarms.items.map((alarm) => alarmRow(alarm, ctx, true)));
 }
 
 function orders(data) {
@@ -39,7 +51,7 @@ function made(data, query) {
     { name: 'Software', cell: (item) => item.version ?? '' }, { name: 'Tester', class: 'wide', cell: (item) => item.tester ?? '' },
     { name: 'Made', class: 'keep', cell: (item) => at(item.made) },
     { name: 'Seen', class: 'keep', cell: (item) => (item.enrolled ? ago(item.enrolled) : 'never') },
-  ], data.devices.items, query.unseen ? 'Every device that was made has come.' : 'No batch record was imported yet.'));
+  ], data.devices.items, query.q ? 'No batch record has such a device.' : query.unseen ? 'Every device that was made has come.' : 'No batch record was imported yet.'));
 }
 
 export const factory = {
@@ -53,8 +65,9 @@ export const factory = {
     h('div', { class: 'head' }, h('h1', null, 'Factory'), h('span', { class: 'quiet' }, plural(data.orders.total, 'order'))),
     alarms(data, ctx), data.orders.items.length === 0
       ? h('p', { class: 'quiet' }, 'A manufacturer makes devices by a signed order: ', h('span', { class: 'mono' }, 'holdfast factory order create')) : orders(data),
-    h('div', { class: 'head' }, h('h2', null, ctx.query.order ? `Devices of ${ctx.query.order}` : 'Devices'),
-      h('a', { href: `#/factory${api.query({ order: ctx.query.order, unseen: ctx.query.unseen ? undefined : 'true' })}` }, ctx.query.unseen ? 'Show all' : 'Only those never seen')),
+    h('div', { class: 'head' }, h('h2', null, ctx.query.q ? `Devices named like ${ctx.query.q}` : ctx.query.order ? `Devices of order ${ctx.query.order}` : 'Devices'),
+      (ctx.query.q || ctx.query.order || ctx.query.unseen) && h('a', { href: '#/factory' }, 'Show all'),
+      !ctx.query.unseen && h('a', { href: `#/factory${api.query({ ...ctx.query, unseen: 'true' })}` }, 'Only those never seen')),
     made(data, ctx.query),
   ],
 };

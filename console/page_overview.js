@@ -3,6 +3,9 @@ import { h, bar, table } from '/dom.js';
 import * as api from '/api.js';
 import { number, parts, state, plural, ago, tone } from '/words.js';
 import { progress } from '/page_rollout.js';
+import { due, dueNotes } from '/page_keys.js';
+
+const NOTES = 3; // of what expires; the rest is on the page of keys
 
 function figure(label, n, href, detail) {
   return h('div', { class: 'card w3' }, h('div', { class: 'quiet' }, label),
@@ -26,7 +29,7 @@ function states(data) {
 }
 
 function metadata(data) {
-  return h('div', { class: 'card' }, h('h2', null, 'Signed metadata'), table('Signed metadata', [
+  return h('div', { class: 'card' }, h('div', { class: 'head' }, h('h2', null, 'Signed metadata'), h('a', { class: 'end', href: '#/keys' }, 'Keys and expiry')), table('Signed metadata', [
     { name: 'Role', cell: (row) => row.role }, { name: 'Version', cell: (row) => row.version },
     { name: 'Signed', cell: (row) => row.role === 'root' || row.role === 'targets' ? 'offline' : 'by the server' },
     { name: 'Expires', cell: (row) => ago(row.expires) }], data.metadata, 'Nothing is published yet.'));
@@ -34,7 +37,10 @@ function metadata(data) {
 
 export const overview = {
   title: () => 'Overview',
-  load: (args, query, signal) => api.get('/overview', signal),
+  async load(args, query, signal) {
+    const [fleet, keys] = await Promise.all([api.get('/overview', signal), api.get('/keys', signal)]);
+    return { ...fleet, due: due(keys) };
+  },
   view: (data) => [
     h('div', { class: 'head' }, h('h1', null, 'Overview'), !data.sandboxed && h('span', { class: 'tag bad' }, 'server runs without its sandbox')),
     h('div', { class: 'grid' },
@@ -42,7 +48,9 @@ export const overview = {
       figure('Silent', data.states.silent, '#/devices?state=silent', 'missed their check-ins'),
       figure('Went wrong', data.states.reverted + data.states.failed + data.states.refused, '#/devices?state=reverted', 'reverted, failed or refused'),
       figure('Blocked', data.blocked, '#/devices?blocked=true', 'refused at the door')),
-    data.alarms > 0 && h('div', { class: 'note bad' }, h('div', null, h('a', { href: '#/factory' }, plural(data.alarms, 'open alarm')), ': clones, duplicates, or devices that nobody made')),
+    data.alarms > 0 && h('div', { class: 'note bad' }, h('div', null, h('a', { href: '#/factory' }, plural(data.alarms, 'open alarm')), ': a device may not be the one that was made, or somebody attacks it')),
+    dueNotes(data.due.slice(0, NOTES)),
+    data.due.length > NOTES && h('p', null, h('a', { href: '#/keys' }, `${plural(data.due.length - NOTES, 'more thing')} to renew`)),
     data.made > 0 && h('p', { class: 'quiet' }, h('a', { href: '#/factory?unseen=true' }, `${number(data.never_seen)} of ${plural(data.made, 'device')}`), ' made at a factory were never seen'),
     h('div', { class: 'grid' }, versions(data), states(data)),
     h('div', { class: 'card' }, h('h2', null, 'Rollouts'),

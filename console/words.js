@@ -52,3 +52,7 @@ export const capital = (word) => word[0].toUpperCase() + word.slice(1);
 
 /** An audit action, `noun.verb`, as words. */
 export const action = (name) => capital(String(name).replace(/[._-]/g, ' '));
+
+/** The rule something was refused for: what, what to do, and its name to search the manual by. */
+export const why = (rule) => h('div', null, capital(rule.what), h('div', { class: 'quiet small' }, 'To do: ', rule.todo),
+  h('div', { class: 'quiet small' }, h('span', { class: 'mono' }, rule.name), ` rule ${rule.number}, ${rule.clause}`));

@@ -330,6 +330,21 @@ static void put_storage(struct hf_buf *out, int64_t number)
   hf_buf_put_text(out, "}");
 }
 
+/* The key set it says it has: 0 none yet, null when its boot loader takes none. */
+static enum hf_err put_keyset(struct hf_call *call, int64_t n)
+{
+  int64_t version = -1;
+  struct hf_stmt *stmt = hf_stmt_open(call->db, "SELECT keyset FROM device WHERE n = ?");
+  hf_stmt_put_int(stmt, n);
+  enum hf_err err = hf_stmt_run_int(stmt, &version);
+  if (version < 0) {
+    hf_reply_put_null(call->out, "keyset");
+  } else {
+    hf_reply_put_int(call->out, "keyset", version);
+  }
+  return err;
+}
+
 /* The device of the path, whole, as the reply; or the refusal. */
 static void reply_device(struct hf_call *call)
 {
@@ -355,6 +370,7 @@ static void reply_device(struct hf_call *call)
     put_storage(out, hf_stmt_get_int(stmt, HF_DEVICE_KEY_STORAGE));
   }
   hf_stmt_close(stmt);
+  err = err == HF_OK ? put_keyset(call, n) : err;
   err = err == HF_OK ? put_components(call, n) : err;
   err = err == HF_OK ? put_attributes(call, n) : err;
   err = err == HF_OK ? put_rollouts(call, n) : err;

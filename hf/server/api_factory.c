@@ -226,7 +226,12 @@ void hf_api_factory_device_list(struct hf_call *call)
 
 /* ---- alarms ---- */
 
-#define ALARM_SQL "SELECT n, kind, device, detail, count, raised, last, closed, closed_by, reason FROM alarm"
+#define ALARM_SQL                                                                                                      \
+  "SELECT n, kind, device, detail, count, raised, last, closed, closed_by, reason,"                                    \
+  " CASE WHEN EXISTS (SELECT 1 FROM device d WHERE d.id = alarm.device) THEN 'device'"                                 \
+  " WHEN EXISTS (SELECT 1 FROM factory_device m WHERE m.id = alarm.device) THEN 'made'"                                \
+  " WHEN EXISTS (SELECT 1 FROM factory_order o WHERE o.id = alarm.device) THEN 'order'"                                \
+  " ELSE 'unknown' END FROM alarm"
 
 static void put_alarm(struct hf_buf *out, struct hf_stmt *stmt)
 {
@@ -235,6 +240,7 @@ static void put_alarm(struct hf_buf *out, struct hf_stmt *stmt)
   hf_reply_put_text(out, "kind", hf_stmt_get_bytes(stmt, 1));
   hf_reply_put_text(out, "words", hf_bytes_text(words == NULL ? "" : words));
   hf_reply_put_text(out, "device", hf_stmt_get_bytes(stmt, 2));
+  hf_reply_put_text(out, "about", hf_stmt_get_bytes(stmt, 10));
   hf_reply_put_text(out, "detail", hf_stmt_get_bytes(stmt, 3));
   hf_reply_put_int(out, "count", hf_stmt_get_int(stmt, 4));
   hf_reply_put_time(out, "raised", hf_stmt_get_int(stmt, 5));

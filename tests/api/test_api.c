@@ -625,6 +625,7 @@ static void what_a_factory_made_is_imported_once_and_compared(void **state)
   import_file(rig.copy, "true", 409, "another batch record");
   json_t *alarms = world_json(&world, GET("/alarms?open=true"), 200);
   assert_string_equal(text(item(alarms, 0), "kind"), "second-record");
+  assert_string_equal(text(item(alarms, 0), "about"), "order");
   (void)snprintf(path, sizeof path, "/alarms/%lld/close", (long long)number(item(alarms, 0), "number"));
   json_decref(alarms);
   world_expect(&world, POST(path, .body = "{\"reason\":\"the station was set back by its owner\"}"), 200, "set back");
