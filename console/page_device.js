@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, facts, table, ask } from '/dom.js';
 import * as api from '/api.js';
-import { state, ago, at, short, tone, why } from '/words.js';
+import { state, ago, at, lock, short, tone, why } from '/words.js';
 import { alarmRow } from '/page_factory.js';
 
 function block(device, ctx) {
@@ -28,7 +28,7 @@ function attributes(device, ctx) {
 }
 
 function keysetWords(device) {
-  if (device.keyset === null) return h('span', { class: 'quiet' }, 'none: its boot loader takes no key sets');
+  if (device.keyset === null) return h('span', { class: 'quiet' }, 'none: its boot loader takes none, or has not said');
   return device.keyset === 0 ? 'none yet: the keys its boot loader was built with' : `version ${device.keyset}`;
 }
 
@@ -41,8 +41,6 @@ function identity(device) {
     ['Key set', keysetWords(device)], ['Address', device.address],
   ]));
 }
-
-const lock = (word) => ({ open: h('span', { class: 'state warn' }, 'open'), locked: h('span', { class: 'state good' }, 'locked') }[word] ?? word);
 
 function origin(device) {
   return device.factory.map((made) => h('section', { class: 'card w6', 'aria-label': 'Factory' }, h('h2', null, 'Made at a factory'), facts([
@@ -75,8 +73,9 @@ const parts = [
   { name: 'Component', cell: (part) => part.name }, { name: 'Version', cell: (part) => part.version },
   { name: 'Security counter', cell: (part) => part.counter }, { name: 'Slot', cell: (part) => part.slot },
   { name: 'Image digest', cell: (part) => short(part.image) },
-  { name: 'Proof', class: 'wide', cell: (part) => (part.proven ? h('span', { class: 'state good' }, 'signed by the device ', ago(part.proven))
-    : h('span', { class: 'state mute' }, 'unproven')) },
+  { name: 'Proof', class: 'wide', cell: (part) => (part.proven
+    ? h('div', null, h('span', { class: 'state good' }, 'proven by its signature'), h('div', { class: 'quiet small' }, ago(part.proven)))
+    : h('div', null, h('span', { class: 'state mute' }, 'unproven'), h('div', { class: 'quiet small' }, 'only an unsigned check-in says so'))) },
 ];
 
 export const device = {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, ask, bar, table } from '/dom.js';
 import * as api from '/api.js';
-import { ago, at, capital, number, plural, short } from '/words.js';
+import { ago, at, capital, lock, number, plural, short } from '/words.js';
 
 const state = (order) => (order.closed ? ['bad', 'revoked'] : order.imported ? ['good', 'record checked'] : ['wait', 'waiting for its record']);
 
@@ -46,9 +46,9 @@ function made(data, query) {
   return h('div', { class: 'card flush' }, table('Made', [
     { name: 'Device', cell: (item) => item.enrolled ? h('a', { href: `#/devices/${encodeURIComponent(item.id)}` }, item.id) : item.id },
     { name: 'Test', cell: (item) => h('span', { class: `state ${{ pass: 'good', fail: 'bad' }[item.result] ?? 'mute'}` }, item.result) },
-    { name: 'Reason', class: 'wide', cell: (item) => item.reason ?? '' }, { name: 'Key in', cell: (item) => item.key_storage },
-    { name: 'Debug', cell: (item) => item.debug }, { name: 'Read-out', cell: (item) => item.readout },
-    { name: 'Software', cell: (item) => item.version ?? '' }, { name: 'Tester', class: 'wide', cell: (item) => item.tester ?? '' },
+    { name: 'Reason', class: 'wide', cell: (item) => item.reason ?? '' }, { name: 'Key in', class: 'keep', cell: (item) => item.key_storage },
+    { name: 'Debug', cell: (item) => lock(item.debug) }, { name: 'Read-out', cell: (item) => lock(item.readout) },
+    { name: 'Software', cell: (item) => item.version ?? '' }, { name: 'Tester', cell: (item) => item.tester ?? '' },
     { name: 'Made', class: 'keep', cell: (item) => at(item.made) },
     { name: 'Seen', class: 'keep', cell: (item) => (item.enrolled ? ago(item.enrolled) : 'never') },
   ], data.devices.items, query.q ? 'No batch record has such a device.' : query.unseen ? 'Every device that was made has come.' : 'No batch record was imported yet.'));

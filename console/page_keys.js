@@ -68,10 +68,12 @@ function certificateTable(keys) {
 }
 
 function spread(set) {
+  const all = set.devices + set.behind + set.without;
+  if (all === 0) return h('p', { class: 'quiet' }, 'The product has no device yet.');
   return [bar([{ n: set.devices, tone: 'good', name: 'have it' }, { n: set.behind, tone: 'wait', name: 'do not have it yet' },
-    { n: set.without, tone: 'mute', name: 'take no key sets' }], set.devices + set.behind + set.without, true),
+    { n: set.without, tone: 'mute', name: 'take no key sets' }], all, true),
   h('div', { class: 'legend' }, h('span', { class: 'state good' }, `${number(set.devices)} have it`), h('span', { class: 'state wait' }, `${number(set.behind)} do not have it yet`),
-    h('span', { class: 'state' }, `${number(set.without)} with a boot loader that takes no key sets`))];
+    h('span', { class: 'state' }, `${number(set.without)} take none, or have not said`))];
 }
 
 function keyset(product, set) {

@@ -31,6 +31,7 @@ export function date(value) {
 export function ago(value) {
   const when = date(value);
   if (!when) return 'never';
+  if (when.getUTCFullYear() === 9999) return h('time', { datetime: when.toISOString(), title: 'without an end' }, 'never'); // RFC 5280 section 4.1.2.5
   const s = Math.round((Date.now() - when.getTime()) / 1000);
   const steps = [[60, 1, 's'], [3600, 60, 'min'], [86400, 3600, 'h'], [86400 * 60, 86400, 'd'], [86400 * 700, 86400 * 30.44, 'months'],
     [Infinity, 86400 * 365.25, 'years']];
@@ -56,3 +57,6 @@ export const action = (name) => capital(String(name).replace(/[._-]/g, ' '));
 /** The rule something was refused for: what, what to do, and its name to search the manual by. */
 export const why = (rule) => h('div', null, capital(rule.what), h('div', { class: 'quiet small' }, 'To do: ', rule.todo),
   h('div', { class: 'quiet small' }, h('span', { class: 'mono' }, rule.name), ` rule ${rule.number}, ${rule.clause}`));
+
+/** A debug port or a program memory as the factory left it. */
+export const lock = (word) => ({ open: h('span', { class: 'state warn' }, 'open'), locked: h('span', { class: 'state good' }, 'locked') }[word] ?? word);

@@ -10,7 +10,7 @@
 #define PRODUCT_SQL                                                                                                    \
   "SELECT p.name, p.title, p.hardware, p.created,"                                                                     \
   " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = p.name),"                                         \
-  " (SELECT r.version FROM release r WHERE r.product = p.name ORDER BY r.version_key DESC LIMIT 1),"                               \
+  " (SELECT r.version FROM release r WHERE r.product = p.name ORDER BY r.version_key DESC LIMIT 1),"                   \
   " (SELECT max(k.version) FROM keyset k WHERE k.product = p.name) FROM product p"
 
 static void put_product(struct hf_buf *out, struct hf_stmt *stmt)

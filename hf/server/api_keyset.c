@@ -98,9 +98,10 @@ void hf_api_keyset_put(struct hf_call *call)
       hf_keysets_publish(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_product), hf_buf_bytes(&file), &why);
   if (err != HF_OK) {
     hf_call_fail(call, err,
-                 err == HF_E_NOT_FOUND ? "there is no product of this name"
-                 : err == HF_E_EXISTS  ? "a key set of this version, or a higher one, is published"
-                                       : "the key set was refused",
+                 err == HF_E_NOT_FOUND      ? "there is no product of this name"
+                 : err == HF_E_EXISTS       ? "a key set of this version, or a higher one, is published"
+                 : why.rule != HF_RULE_NONE ? NULL /* the rule's own words */
+                                            : "the key set was refused",
                  &why);
     return;
   }

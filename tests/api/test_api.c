@@ -182,6 +182,7 @@ static void products_are_added_once(void **state)
   assert_int_equal(json_array_size(json_object_get(one, "hardware")), 2);
   assert_int_equal(number(one, "devices"), 0);
   assert_true(json_is_null(json_object_get(one, "latest")));
+  assert_true(json_is_null(json_object_get(one, "keyset")));
   json_decref(one);
   world_expect(&world, GET("/products/nothing"), 404, "no product");
   world_expect(&world, GET("/products"), 200, "thermostat");
@@ -570,6 +571,7 @@ static void key_sets_are_published_by_their_owners_only(void **state)
   assert_int_equal(number(set, "devices"), 0);
   json_decref(set);
   world_expect(&world, PUT("/products/thermostat/keyset", .body = body), 409, "higher");
+  world_expect(&world, GET("/products/thermostat"), 200, "\"keyset\": 2");
   set = world_json(&world, GET("/products/thermostat/keyset"), 200);
   assert_int_equal(number(set, "without"), 5); /* the devices of this test say nothing of key sets */
   json_decref(set);

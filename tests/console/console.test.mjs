@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // The console in a real browser, against a real server with a real fleet. Started by tools/demo --then, which gives:
-//   HF_URL HF_NAME HF_PASSWORD HF_DEVICES (how many there are) HF_SHOTS (folder for screenshots)
+//   HF_URL HF_NAME HF_PASSWORD HF_DEVICES (how many there are) HF_SHOTS (folder for screenshots) HF_PROGRAM (holdfast) and
+//   HOLDFAST_WORKSPACE, HOLDFAST_PASSPHRASE for it
 import test from 'node:test';
 import assert from 'node:assert/strict';
 import fs from 'node:fs';
 import path from 'node:path';
+import { execFileSync } from 'node:child_process';
+import { generateKeyPairSync } from 'node:crypto';
 import { chromium } from 'playwright-core';
 
-const { HF_URL: url, HF_NAME: name, HF_PASSWORD: password, HF_SHOTS: shots } = process.env;
+const { HF_URL: url, HF_NAME: name, HF_PASSWORD: password, HF_SHOTS: shots, HF_PROGRAM: program, HOLDFAST_WORKSPACE: workspace } = process.env;
 const fleet = Number(process.env.HF_DEVICES);
-const pages = { overview: '/', devices: '/devices', device: '/devices/demo-0001', releases: '/releases', rollouts: '/rollouts', audit: '/audit' };
+const pages = { overview: '/', devices: '/devices', device: '/devices/demo-0001', releases: '/releases', rollouts: '/rollouts', factory: '/factory', keys: '/keys', audit: '/audit' };
 let browser;
 let context;
 let page;
@@ -27,6 +30,9 @@ async function login(into) {
   await into.getByRole('button', { name: 'Log in' }).click();
   await into.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
 }
+
+/** What an operator does at the command line: holdfast WORDS. */
+const cli = (...words) => execFileSync(program, words, { cwd: shots, encoding: 'utf8' });
 
 function listen(to) {
   to.on('console', (message) => { if (message.type() === 'error' && !/status of 40[13]/.test(message.text())) trouble.push(message.text()); });
@@ -98,6 +104,17 @@ test('one device shows what it runs, who it is and what happened', async () => {
   assert.ok(await page.locator('.time li').count() > 3);
 });
 
+test('what a device runs is marked as proven by its signature', async () => {
+  await page.getByRole('region', { name: 'Components' }).getByText('proven by its signature').waitFor();
+  await page.getByRole('region', { name: 'Identity' }).getByText('none: its boot loader takes none').waitFor();
+});
+
+test('the reason of a refusal is told in words, with what to do and the rule', async () => {
+  const timeline = page.getByRole('region', { name: 'Timeline' });
+  await timeline.getByText('To do: ').first().waitFor();
+  assert.match(await timeline.getByText(/rule \d+, /).first().textContent(), /^[A-Z0-9_]+ rule \d+, \S/);
+});
+
 test('what a device says about itself stays text', async () => {
   const evil = '<img src=x onerror=window.owned=1>';
   await open('/devices/demo-0003', 'demo-0003');
@@ -140,10 +157,48 @@ test('the audit log names who did what', async () => {
   await page.getByText('console test').first().waitFor();
 });
 
+test('roots, roles, keys and certificates stand on one page with the command that renews each', async () => {
+  await open('/keys', 'Keys and expiry');
+  await page.getByText('nothing needs renewal').waitFor();
+  const image = page.getByRole('table', { name: 'Image repository' });
+  await image.getByRole('row', { name: /^root one key/ }).getByText('holdfast root renew').waitFor();
+  await image.getByRole('row', { name: /^timestamp/ }).getByText('the server, by itself').waitFor();
+  await page.getByRole('table', { name: 'Director repository' }).getByText('holdfast root renew --director').waitFor();
+  await page.getByRole('row', { name: /^Factory CA/ }).getByText('never').waitFor();
+});
+
+test('a key set is shown with what is revoked and how far it has got', async () => {
+  await page.getByText('holdfast keyset create --product thermostat').waitFor();
+  const stolen = path.join(shots, 'stolen.pub');
+  fs.writeFileSync(stolen, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }));
+  cli('keyset', 'create', '--product', 'thermostat', '--key', path.join(workspace, 'offline', 'image.pub'), '--key', stolen, '--out', 'one.keyset');
+  cli('keyset', 'create', '--from', 'one.keyset', '--revoke', stolen, '--out', 'two.keyset');
+  cli('keyset', 'sign', 'two.keyset');
+  cli('keyset', 'publish', 'two.keyset');
+  const sets = page.getByRole('region', { name: 'Key sets' }); // the page follows by itself
+  await sets.getByText('version 2, published').waitFor();
+  await sets.getByText('revoked').waitFor();
+  await sets.getByText(`${fleet} take none, or have not said`).waitFor();
+});
+
+test('what expires soon is told on the overview, with the exact command', async () => {
+  cli('targets', 'renew', '--expires', '20d', '--out', 'soon.ceremony');
+  cli('targets', 'sign', 'soon.ceremony', '--yes');
+  cli('targets', 'publish', 'soon.ceremony');
+  await open('/', 'Overview');
+  const note = page.locator('.note').filter({ hasText: 'Targets metadata' });
+  await note.getByText('in 20 d').waitFor();
+  await note.getByText('holdfast targets renew', { exact: true }).waitFor();
+  await open('/keys', 'Keys and expiry');
+  await page.getByText('1 thing to renew').waitFor();
+});
+
 test('number keys move between the pages', async () => {
   await open('/', 'Overview');
   await page.keyboard.press('3');
   await page.getByRole('heading', { level: 1, name: 'Releases' }).waitFor();
+  await page.keyboard.press('6');
+  await page.getByRole('heading', { level: 1, name: 'Keys and expiry' }).waitFor();
   await page.keyboard.press('1');
   await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
 });
