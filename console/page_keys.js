@@ -87,12 +87,29 @@ function keyset(product, set) {
     spread(set));
 }
 
+function takeover(product, order) {
+  const [tone, word] = order.withdrawn ? ['mute', 'withdrawn'] : over(order.expires) ? ['mute', 'expired'] : ['warn', 'handed out'];
+  return h('div', { class: 'wave' }, h('div', { class: 'top' }, h('h3', null, product.title, ' ', h('span', { class: 'mono quiet' }, product.name)), h('span', { class: `state ${tone}` }, word),
+    h('span', { class: 'n' }, `version ${order.version}, published `, at(order.published))),
+  h('p', null, 'Devices move to ', h('span', { class: 'mono' }, order.server), order.withdrawn ? [', and were told of it until ', at(order.withdrawn)]
+    : [over(order.expires) ? '; it expired ' : '; it expires ', ago(order.expires)], '.'),
+  !order.withdrawn && !over(order.expires) && h('p', { class: 'quiet' }, 'To tell no further device: ', h('code', { class: 'mono' }, `holdfast takeover withdraw ${product.name}`)));
+}
+
+function takeovers(data) {
+  const some = data.products.map((product, i) => data.orders[i] && takeover(product, data.orders[i])).filter(Boolean);
+  return h('section', { class: 'card', 'aria-label': 'Takeover orders' }, h('h2', null, 'Takeover orders'), some.length > 0 ? some
+    : h('p', { class: 'quiet' }, 'None: no device is told to leave this server. An order that the holders of the root keys sign moves a product to another one: ',
+      h('code', { class: 'mono' }, 'holdfast takeover create')));
+}
+
 export const keys = {
   title: () => 'Keys and expiry',
   async load(args, query, signal) {
     const [all, products] = await Promise.all([api.get('/keys', signal), api.get('/products?limit=500', signal)]);
     const sets = await Promise.all(products.items.map((product) => product.keyset && api.get(`/products/${product.name}/keyset`, signal)));
-    return { keys: all, products: products.items, sets };
+    const orders = await Promise.all(products.items.map((product) => product.takeover && api.get(`/products/${product.name}/takeover`, signal)));
+    return { keys: all, products: products.items, sets, orders };
   },
   view: (data) => {
     const list = due(data.keys);
@@ -104,6 +121,7 @@ export const keys = {
       h('section', { class: 'card', 'aria-label': 'Key sets' }, h('h2', null, 'Key sets'),
         h('p', { class: 'quiet' }, 'The keys a device accepts images from. The holders of the root keys sign a set; devices take the newest.'),
         data.products.length === 0 ? h('p', { class: 'quiet' }, 'There is no product yet.') : data.products.map((product, i) => keyset(product, data.sets[i]))),
+      takeovers(data),
       certificateTable(data.keys),
     ];
   },

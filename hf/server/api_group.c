@@ -6,12 +6,23 @@
 #include "hf/server/call.h"
 #include "hf/server/registry.h"
 
-/* Columns: name, title, hardware, created, devices, latest, keyset. */
+/* Columns: name, title, hardware, created, devices, latest, keyset, takeover. */
 #define PRODUCT_SQL                                                                                                    \
   "SELECT p.name, p.title, p.hardware, p.created,"                                                                     \
   " (SELECT coalesce(sum(t.count), 0) FROM tally t WHERE t.product = p.name),"                                         \
   " (SELECT r.version FROM release r WHERE r.product = p.name ORDER BY r.version_key DESC LIMIT 1),"                   \
-  " (SELECT max(k.version) FROM keyset k WHERE k.product = p.name) FROM product p"
+  " (SELECT max(k.version) FROM keyset k WHERE k.product = p.name),"                                                   \
+  " (SELECT max(o.version) FROM takeover o WHERE o.product = p.name) FROM product p"
+
+/* 0 for none: the first version is 1. */
+static void put_version_or_null(struct hf_buf *out, const char *name, int64_t version)
+{
+  if (version > 0) {
+    hf_reply_put_int(out, name, version);
+  } else {
+    hf_reply_put_null(out, name);
+  }
+}
 
 static void put_product(struct hf_buf *out, struct hf_stmt *stmt)
 {
@@ -22,12 +33,8 @@ static void put_product(struct hf_buf *out, struct hf_stmt *stmt)
   hf_reply_put_time(out, "created", hf_stmt_get_int(stmt, 3));
   hf_reply_put_int(out, "devices", hf_stmt_get_int(stmt, 4));
   hf_reply_put_text_or_null(out, "latest", hf_stmt_get_bytes(stmt, 5));
-  int64_t keyset = hf_stmt_get_int(stmt, 6); /* 0 for none: the first version is 1 */
-  if (keyset > 0) {
-    hf_reply_put_int(out, "keyset", keyset);
-  } else {
-    hf_reply_put_null(out, "keyset");
-  }
+  put_version_or_null(out, "keyset", hf_stmt_get_int(stmt, 6));
+  put_version_or_null(out, "takeover", hf_stmt_get_int(stmt, 7));
   hf_buf_put_text(out, "}");
 }
 

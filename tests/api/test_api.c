@@ -183,6 +183,7 @@ static void products_are_added_once(void **state)
   assert_int_equal(number(one, "devices"), 0);
   assert_true(json_is_null(json_object_get(one, "latest")));
   assert_true(json_is_null(json_object_get(one, "keyset")));
+  assert_true(json_is_null(json_object_get(one, "takeover")));
   json_decref(one);
   world_expect(&world, GET("/products/nothing"), 404, "no product");
   world_expect(&world, GET("/products"), 200, "thermostat");
