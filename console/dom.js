@@ -59,7 +59,7 @@ export function bar(parts, whole, tall) {
 
 /** Term and value pairs; pairs without a value are left out. */
 export function facts(pairs) {
-  return h('dl', null, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '')
+  return h('dl', null, pairs.filter(([, value]) => value !== null && value !== undefined && value !== '' && value !== false)
     .map(([name, value]) => [h('dt', null, name), h('dd', null, value)]));
 }
 

@@ -32,13 +32,26 @@ function keysetWords(device) {
   return device.keyset === 0 ? 'none yet: the keys its boot loader was built with' : `version ${device.keyset}`;
 }
 
+const certificateStates = { valid: ['good', 'valid'], expiring: ['warn', 'expires soon'], grace: ['warn', 'expired, can still be renewed'],
+  expired: ['bad', 'expired: a factory certificate or a one-time token brings it back'], revoked: ['bad', 'revoked'] };
+
+/* What stands out about who it is: each with what it means. */
+function warnings(id) {
+  return [id.weak && 'its factory certificate is weak', id.shared && 'another device has the same key', id.rotate_by && h('span', null, 'asked to make a new key by ', at(id.rotate_by)),
+    id.revoked && h('span', null, 'revoked ', at(id.revoked), `, reason ${id.revoked_reason}`)]
+    .filter(Boolean).map((words) => h('div', { class: 'state warn' }, words));
+}
+
 function identity(device) {
   const cert = device.certificate;
+  const id = device.identity;
+  const [tone, words] = certificateStates[id.state] ?? ['mute', id.state];
+  const notes = warnings(id);
   return h('section', { class: 'card w6', 'aria-label': 'Identity' }, h('h2', null, 'Identity and keys'), !cert && h('p', { class: 'quiet' }, 'Not enrolled.'), facts([
-    ...(cert ? [['Certificate', h('span', { class: 'mono' }, cert.serial)], ['Issued by', cert.issuer], ['Fingerprint', short(cert.fingerprint)],
-      ['Valid until', h('span', null, at(cert.not_after), ' ', h('span', { class: 'quiet' }, ago(cert.not_after)))]] : []),
-    ['Key lives in', h('span', null, device.key_storage.words, ' ', device.key_storage.plain && h('span', { class: 'tag warn' }, 'can be copied'))],
-    ['Key set', keysetWords(device)], ['Address', device.address],
+    ...(cert ? [['Certificate', h('div', null, h('span', { class: `state ${tone}` }, words), h('div', { class: 'mono' }, cert.serial))], ['Issued by', `device CA ${id.ca}`],
+      ['Fingerprint', short(cert.fingerprint)], ['Valid until', h('span', null, at(cert.not_after), ' ', h('span', { class: 'quiet' }, ago(cert.not_after)))]] : []),
+    ['To look at', notes.length > 0 && notes], ['Key lives in', h('span', null, device.key_storage.words, ' ', device.key_storage.plain && h('span', { class: 'tag warn' }, 'can be copied'))],
+    ['Key set', keysetWords(device)], ['Last connection', id.tls && h('span', null, id.tls, id.cipher && h('span', { class: 'quiet' }, ` ${id.cipher}`))], ['Address', device.address],
   ]));
 }
 

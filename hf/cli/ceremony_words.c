@@ -37,8 +37,10 @@ static const char *say_text(struct hf_json value)
 
 static void print_expiry(FILE *out, int64_t before, int64_t after)
 {
-  if (before != after) {
-    say(out, hf_say("  expires %s (until now %s)", hf_say_time(after), before == 0 ? "-" : hf_say_time(before)));
+  if (before == 0) {
+    say(out, hf_say("  expires %s", hf_say_time(after)));
+  } else if (before != after) {
+    say(out, hf_say("  expires %s (until now %s)", hf_say_time(after), hf_say_time(before)));
   } else {
     say(out, hf_say("  expires %s, as before", hf_say_time(after)));
   }
@@ -178,7 +180,9 @@ static void print_targets_change(const struct hf_ceremony_file *file, FILE *out)
       print_target(out, "- REMOVES target", name, value);
     }
   }
-  say(out, hf_say("  %zu target%s as before", same, same == 1 ? " stays" : "s stay"));
+  if (same > 0) {
+    say(out, hf_say("  %zu target%s as before", same, same == 1 ? " stays" : "s stay"));
+  }
 }
 
 static void print_role(const struct hf_ceremony *ceremony, const struct hf_ceremony_file *file, struct hf_bytes name,
@@ -284,8 +288,8 @@ void hf_ceremony_print_status(const struct hf_ceremony *ceremony, FILE *out)
     for (size_t k = 0; k < rings.count; k++) {
       const struct hf_tufkey_ring *ring = &rings.ring[k];
       bool enough = hf_tufkey_verify(&file->next, ring, &ceremony->limits, NULL) == HF_ALLOW;
-      say(out, hf_say("%s.json, holders of %s: needs %u, %s", file->name, rings.whose[k], ring->signers.threshold,
-                      enough ? "has them" : "NOT YET"));
+      say(out, hf_say("%s.json, holders of %s: %u must sign, %s", file->name, rings.whose[k], ring->signers.threshold,
+                      enough ? "enough have" : "NOT ENOUGH HAVE"));
       for (size_t key = 0; key < ring->count; key++) {
         if ((ring->signers.keys >> key & 1) != 0) {
           say(out, hf_say("  %s  %s", hf_ceremony_signed(ceremony, file, ring, key) ? "signed " : "missing",

@@ -202,7 +202,8 @@ static void check_metadata_file(struct visit *visit, const char *name, enum hf_t
 static void check_roles(struct visit *visit, const char *dir)
 {
   static const char *const others[] = {".root.json", ".targets.json", ".snapshot.json"};
-  const struct lead lead = {60 * DAY, "holdfast targets renew --role NAME, let its holders sign, targets publish"};
+  const struct lead lead = {60 * DAY,
+                            "holdfast targets renew --role NAME, let its holders sign, holdfast targets publish"};
   DIR *folder = opendir(dir);
   if (folder == NULL) {
     return;
@@ -231,10 +232,13 @@ static void check_metadata(struct visit *visit)
     struct lead lead;
   } roles[] = {
       {".root.json", HF_TUF_ROOT, {365 * DAY, "holdfast root renew, let the holders sign, holdfast root publish"}},
-      {".targets.json", HF_TUF_TARGETS, {60 * DAY, "holdfast targets renew, let the holders sign, targets publish"}},
+      {".targets.json",
+       HF_TUF_TARGETS,
+       {60 * DAY, "holdfast targets renew, let the holders sign, holdfast targets publish"}},
       {".snapshot.json", HF_TUF_SNAPSHOT, {0, signs}}};
   const struct lead online = {0, signs};
-  const struct lead director = {365 * DAY, "holdfast root renew --director, let the holders sign, root publish"};
+  const struct lead director = {365 * DAY,
+                                "holdfast root renew --director, let the holders sign, holdfast root publish"};
   char dir[HF_PATH_MAX];
   if (hf_path_join(dir, visit->dir, "server/repo/metadata") != HF_OK) {
     return;

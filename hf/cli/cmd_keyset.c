@@ -217,12 +217,11 @@ int hf_cmd_keyset_sign(const struct hf_call *call)
 
 static void print_published(const json_t *reply)
 {
-  printf("Key set %s of %s is published. %s devices have it, %s will fetch it at their next check-in.\n",
+  printf("Key set %s of %s is published. Devices that have it: %s; that fetch it at their next check-in: %s.\n",
          hf_member(reply, "version"), hf_member(reply, "product"), hf_member(reply, "devices"),
          hf_member(reply, "behind"));
   if (json_integer_value(json_object_get(reply, "without")) > 0) {
-    hf_note("%s devices have a boot loader that takes no key sets, or have not checked in yet",
-            hf_member(reply, "without"));
+    hf_note("%s devices take no key sets, or have not said yet whether they do", hf_member(reply, "without"));
   }
 }
 
