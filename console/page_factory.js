@@ -31,6 +31,9 @@ function alarms(data, ctx) {
 }
 
 function orders(data) {
+  if (data.orders.items.length === 0) {
+    return h('p', { class: 'quiet' }, 'A manufacturer makes devices by a signed order: ', h('span', { class: 'mono' }, 'holdfast factory order create'));
+  }
   return data.orders.items.map((order) => h('div', { class: 'card' },
     h('div', { class: 'head' }, h('h2', null, order.product, ' ', h('span', { class: 'mono' }, order.serials)),
       h('span', { class: `state ${state(order)[0]}` }, state(order)[1])),
@@ -54,6 +57,15 @@ function made(data, query) {
   ], data.devices.items, query.q ? 'No batch record has such a device.' : query.unseen ? 'Every device that was made has come.' : 'No batch record was imported yet.'));
 }
 
+/* What was asked for by name stands first on the page. */
+function devices(data, ctx) {
+  const { q, order, unseen } = ctx.query;
+  return [h('div', { class: 'head' }, h('h2', null, q ? `Devices named like ${q}` : order ? `Devices of order ${order}` : 'Devices'),
+    (q || order || unseen) && h('a', { href: '#/factory' }, 'Show all'),
+    !unseen && h('a', { href: `#/factory${api.query({ ...ctx.query, unseen: 'true' })}` }, 'Only those never seen')),
+  made(data, ctx.query)];
+}
+
 export const factory = {
   title: () => 'Factory',
   load: async (args, query, signal) => {
@@ -63,11 +75,6 @@ export const factory = {
   },
   view: (data, ctx) => [
     h('div', { class: 'head' }, h('h1', null, 'Factory'), h('span', { class: 'quiet' }, plural(data.orders.total, 'order'))),
-    alarms(data, ctx), data.orders.items.length === 0
-      ? h('p', { class: 'quiet' }, 'A manufacturer makes devices by a signed order: ', h('span', { class: 'mono' }, 'holdfast factory order create')) : orders(data),
-    h('div', { class: 'head' }, h('h2', null, ctx.query.q ? `Devices named like ${ctx.query.q}` : ctx.query.order ? `Devices of order ${ctx.query.order}` : 'Devices'),
-      (ctx.query.q || ctx.query.order || ctx.query.unseen) && h('a', { href: '#/factory' }, 'Show all'),
-      !ctx.query.unseen && h('a', { href: `#/factory${api.query({ ...ctx.query, unseen: 'true' })}` }, 'Only those never seen')),
-    made(data, ctx.query),
+    ...(ctx.query.q || ctx.query.order ? [devices(data, ctx), alarms(data, ctx), orders(data)] : [alarms(data, ctx), orders(data), devices(data, ctx)]),
   ],
 };
