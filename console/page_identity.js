@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { h, facts, table } from '/dom.js';
 import * as api from '/api.js';
-import { ago, at, number, short } from '/words.js';
+import { ago, at, number, plural, short } from '/words.js';
 
 const kinds = [
   ['expiring-30', 'expiring_30', 'End within 30 days'], ['expiring-90', 'expiring_90', 'End within 90 days'],
@@ -26,7 +26,7 @@ export const identity = {
   view: ({ report, list, kind }, ctx) => [
     h('div', { class: 'head' }, h('h1', null, 'Identity'),
       h('span', { class: 'quiet' }, `${number(report.certified)} of ${number(report.devices)} have a certificate`)),
-    report.alarms > 0 && h('div', { class: 'note bad' }, `${number(report.alarms)} open alarms about copies and shared keys.`),
+    report.alarms > 0 && h('div', { class: 'note bad' }, h('div', null, h('a', { href: '#/factory' }, plural(report.alarms, 'open alarm')), ' about copies and shared keys')),
     h('div', { class: 'grid' },
       h('div', { class: 'card w6' }, h('h2', null, 'What needs a look'), facts(kinds.map(([name, member, words]) =>
         [h('a', { href: `#/identity?kind=${name}` }, words), number(report[member])]))),

@@ -12,7 +12,7 @@ import { chromium } from 'playwright-core';
 
 const { HF_URL: url, HF_NAME: name, HF_PASSWORD: password, HF_SHOTS: shots, HF_PROGRAM: program, HOLDFAST_WORKSPACE: workspace } = process.env;
 const fleet = Number(process.env.HF_DEVICES);
-const pages = { overview: '/', devices: '/devices', device: '/devices/demo-0001', releases: '/releases', rollouts: '/rollouts', factory: '/factory', keys: '/keys', audit: '/audit' };
+const pages = { overview: '/', devices: '/devices', device: '/devices/demo-0001', releases: '/releases', rollouts: '/rollouts', factory: '/factory', keys: '/keys', identity: '/identity', audit: '/audit' };
 let browser;
 let context;
 let page;
