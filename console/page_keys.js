@@ -6,8 +6,10 @@ import { ago, at, number, plural, short } from '/words.js';
 
 const repositories = { image: 'Image repository', director: 'Director repository' };
 const certificates = {
-  'server.crt': ['Server', 'devices check it at every connection'], 'server-ca.crt': ['Server CA', 'devices pin it'],
-  'device-ca.crt': ['Device CA', 'issues the certificates devices connect with'], 'factory-ca.crt': ['Factory CA', 'vouches for devices as they are made'],
+  'server.crt': ['Server', 'devices check it at every connection', 'holdfast certificate renew'],
+  'server-ca.crt': ['Server CA', 'devices pin it', 'holdfast ca rotate server'],
+  'device-ca.crt': ['Device CA', 'issues the certificates devices connect with', 'holdfast ca rotate device'],
+  'factory-ca.crt': ['Factory CA', 'vouches for devices as they are made', null],
 };
 const online = ['snapshot', 'timestamp'];
 
@@ -63,7 +65,8 @@ function certificateTable(keys) {
     { name: 'Certificate', cell: (cert) => h('span', null, h('strong', null, certificates[cert.name]?.[0] ?? cert.name), ' ', h('span', { class: 'mono quiet' }, cert.name)) },
     { name: 'What for', cell: (cert) => certificates[cert.name]?.[1] ?? '' },
     { name: 'Expires', class: 'keep', cell: (cert) => h('span', { class: cert.warning ? `state ${over(cert.expires) ? 'bad' : 'warn'}` : '' }, ago(cert.expires)) },
-    { name: 'Then', cell: (cert) => (cert.warning ? h('span', null, commands(cert.warning)) : h('span', { class: 'quiet' }, 'nothing to do yet')) },
+    { name: 'Renewed with', class: 'wide', cell: (cert) => (certificates[cert.name]?.[2] ? h('code', { class: 'mono' }, certificates[cert.name][2])
+      : h('span', { class: 'quiet' }, 'no need: it does not expire')) },
   ], keys.certificates, 'The server has read no certificate.'));
 }
 

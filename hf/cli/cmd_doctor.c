@@ -142,8 +142,11 @@ static void check_certificates(struct visit *visit)
     const char *name;
     struct lead lead;
   } files[] = {{"server/tls/server.crt", {60 * DAY, "holdfast certificate renew, then restart the server"}},
-               {"server/tls/server-ca.crt", {730 * DAY, "devices pin it: plan a takeover to a new server CA"}},
-               {"server/tls/device-ca.crt", {730 * DAY, "plan a rollover to a new device CA"}},
+               {"server/tls/server-ca.crt",
+                {730 * DAY, "holdfast ca rotate server: devices learn the new one while the old one holds"}},
+               {"server/tls/device-ca.crt",
+                {730 * DAY,
+                 "holdfast ca rotate device: the new one issues, the old one is believed until nobody is left on it"}},
                {"server/tls/factory-ca.crt", {730 * DAY, "plan a new factory CA"}}};
   for (size_t i = 0; i < sizeof files / sizeof files[0]; i++) {
     char path[HF_PATH_MAX];

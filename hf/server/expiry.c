@@ -27,8 +27,11 @@ static const struct {
                         NULL},
     [HF_EXPIRY_ONLINE] = {0, "the server signs this itself: look at its clock and at what the vault says", NULL},
     [HF_EXPIRY_SERVER] = {60 * DAY, "holdfast certificate renew, then restart the server", "server.crt"},
-    [HF_EXPIRY_SERVER_CA] = {730 * DAY, "devices pin it: plan a takeover to a new server CA", "server-ca.crt"},
-    [HF_EXPIRY_DEVICE_CA] = {730 * DAY, "plan a rollover to a new device CA", "device-ca.crt"},
+    [HF_EXPIRY_SERVER_CA] = {730 * DAY, "holdfast ca rotate server: devices learn the new one while the old one holds",
+                             "server-ca.crt"},
+    [HF_EXPIRY_DEVICE_CA] =
+        {730 * DAY, "holdfast ca rotate device: the new one issues, the old one is believed until nobody is left on it",
+         "device-ca.crt"},
     [HF_EXPIRY_FACTORY_CA] = {730 * DAY, "plan a new factory CA", "factory-ca.crt"},
 };
 

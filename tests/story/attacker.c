@@ -160,8 +160,9 @@ static void order_device(const struct order *order, const struct victim *victim,
   if (err != HF_OK || entry.failed) {
     die("metadata");
   }
-  sqlite3_stmt *stmt = sql("INSERT OR REPLACE INTO director_file SELECT n, ?2, assignment + 1, ?3, ?4, ?5, ?6 FROM "
-                           "device WHERE n = ?1");
+  sqlite3_stmt *stmt =
+      sql("INSERT OR REPLACE INTO director_file (device, version, assignment, expires, timestamp, snapshot,"
+          " targets) SELECT n, ?2, assignment + 1, ?3, ?4, ?5, ?6 FROM device WHERE n = ?1");
   sqlite3_bind_int64(stmt, 1, victim->n);
   sqlite3_bind_int64(stmt, 2, victim->version);
   sqlite3_bind_int64(stmt, 3, expires);
