@@ -49,6 +49,7 @@ static const struct command commands[] = {
      "  --root FILE            root.json of the image repository\n"
      "  --director-root FILE   root.json of the director repository\n"
      "  --image-key FILE       PEM public key that images are signed with; may be given up to 8 times\n"
+     "  --open-key FILE        PEM private key (P-256) that opens encrypted images\n"
      "  --image FILE           the first software, a signed image\n"
      "  --key PLACE            where the keys live: file (default), tpm2, tpm2:handle=0x81NNNNNN for a key that is in "
      "the\n"
@@ -143,7 +144,8 @@ static const char **file_option(struct hf_provision_files *files, const char *na
                  {"csr", &files->csr},
                  {"factory-cert", &files->factory_cert},
                  {"key", &files->key},
-                 {"token-file", &files->token}};
+                 {"token-file", &files->token},
+                 {"open-key", &files->open_key}};
   for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
     if (strcmp(name, options[i].name) == 0) {
       return options[i].file;

@@ -336,6 +336,9 @@ static enum hf_err open_device(struct hf_app *app, struct hf_trouble *trouble)
   app->flash.durable = app->conf.durable;
   hf_flashfile_layout(&app->layout, &app->flash, &geometry);
   err = hf_imagekeys_get(&app->keys, app->folder, trouble);
+  if (err == HF_OK) {
+    err = hf_imageopen_get(&app->opener, app->folder, trouble);
+  }
   return err == HF_OK ? hf_identity_open(&app->identity, app->folder, app->conf.device, trouble) : err;
 }
 
@@ -397,6 +400,7 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
   struct hf_update_setup setup = {.transport = {.ops = &hf_https_ops, .ctx = &app->https},
                                   .layout = &app->layout,
                                   .keys = &app->keys.keys,
+                                  .box = hf_imageopen_box(&app->opener),
                                   .device = hf_bytes_text(app->conf.device),
                                   .product = hf_bytes_text(app->conf.product),
                                   .component = hf_bytes_text(app->conf.component),
@@ -425,6 +429,7 @@ static void release(struct hf_app *app)
 {
   hf_https_close(&app->https);
   hf_identity_close(&app->identity);
+  hf_imageopen_close(&app->opener);
   hf_flashfile_close(&app->flash);
 }
 

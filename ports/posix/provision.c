@@ -15,6 +15,7 @@
 #include "ports/posix/estclient.h"
 #include "ports/posix/identity.h"
 #include "ports/posix/imagekeys.h"
+#include "ports/posix/imageopen.h"
 
 /* ---- files from anywhere on the machine ---- */
 
@@ -97,6 +98,22 @@ static enum hf_err put_image_keys(int folder, const struct hf_provision_files *f
     }
   }
   return err == HF_OK ? put(folder, HF_IMAGEKEYS_NAME, hf_buf_bytes(&buf), 0644, trouble) : err;
+}
+
+static enum hf_err put_open_key(int folder, const char *path, struct hf_trouble *trouble)
+{
+  uint8_t pem[HF_KEY_PEM_MAX];
+  struct hf_buf buf = hf_buf_init(pem, sizeof pem);
+  enum hf_err err = path == NULL ? HF_E_NOT_FOUND : read_file(&buf, path, trouble);
+  if (err == HF_OK && hf_imageopen_check(hf_buf_bytes(&buf)) != HF_OK) {
+    hf_trouble_put(trouble, path, "name a PEM file of one private P-256 key, without a passphrase",
+                   "this is not a key that encrypted images can be opened with");
+    err = HF_E_INPUT;
+  } else if (err == HF_OK) {
+    err = put(folder, HF_IMAGEOPEN_NAME, hf_buf_bytes(&buf), 0600, trouble);
+  }
+  hf_secret_wipe(pem, sizeof pem);
+  return path == NULL ? HF_OK : err;
 }
 
 static enum hf_err put_token(int folder, const char *path, struct hf_trouble *trouble)
@@ -205,6 +222,9 @@ enum hf_err hf_provision_put(int folder, const struct hf_provision_files *files,
   }
   if (err == HF_OK && files->image_key_count > 0) {
     err = put_image_keys(folder, files, trouble);
+  }
+  if (err == HF_OK) {
+    err = put_open_key(folder, files->open_key, trouble);
   }
   if (err == HF_OK && files->token != NULL) {
     err = put_token(folder, files->token, trouble);
@@ -363,6 +383,9 @@ enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *conf, const
   }
   if (err == HF_OK) {
     err = put_image_keys(folder, files, trouble);
+  }
+  if (err == HF_OK) {
+    err = put_open_key(folder, files->open_key, trouble);
   }
   if (err == HF_OK) {
     err = fill_flash(folder, conf, files, trouble);

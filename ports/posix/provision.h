@@ -22,11 +22,12 @@ struct hf_provision_files {
   const char *factory_cert; /**< PEM: what the factory made of that request */
   const char *key;          /**< no file: where the keys live, as hf_identity_new says */
   const char *token;        /**< file that holds a one-time enrolment token */
+  const char *open_key;     /**< PEM private key, P-256, that opens encrypted images; NULL: plain images only */
 };
 
 /** Make a new device in `folder`, which must not hold one yet: settings, key, flash file with trust and first image,
- * confirmed. All files but `csr`, `factory_cert` and `token` must be given. The settings are written last: a folder
- * without them is not taken for a device. */
+ * confirmed. All files but `csr`, `factory_cert`, `token` and `open_key` must be given. The settings are written last:
+ * a folder without them is not taken for a device. */
 HF_MUST enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *conf,
                                      const struct hf_provision_files *files, struct hf_trouble *trouble);
 

@@ -101,11 +101,11 @@ class World:
     def product(self, name):
         self.cli("product", "add", name, "--hardware", f"{name}-hw")
 
-    def image(self, product, app, version, counter):
+    def image(self, product, app, version, counter, *options):
         out = self.dir / f"{product}-{version}.img"
         if not out.exists():
             self.cli("image", "sign", APPS / app, "--out", out, "--version", version, "--counter", counter, "--product",
-                     product, "--component", "main", "--hardware", f"{product}-hw", "--slot-size", SLOT)
+                     product, "--component", "main", "--hardware", f"{product}-hw", "--slot-size", SLOT, *options)
         return out
 
     def release(self, product, app, version, counter, *rollout):
@@ -263,6 +263,25 @@ class Devices(unittest.TestCase):
         # A device that went back is one that can be repaired.
         self.world.release("crash", "thermostat-1.3", "1.3.0", 3)
         device.runs("1.3.0", "confirmed")
+
+    def test_an_encrypted_release_is_installed_where_its_key_is(self):
+        world = self.world
+        world.product("sealed")
+        key, public, other = (world.dir / name for name in ("open.pem", "open.pub", "other.pem"))
+        for pem in (key, other):
+            run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", pem)
+        run("openssl", "pkey", "-in", key, "-pubout", "-out", public)
+        image = world.image("sealed", "thermostat-1.1", "1.1.0", 2, "--encrypt-for", public)
+        self.assertNotIn((APPS / "thermostat-1.1").read_bytes()[:64], image.read_bytes())
+        device = self.device("sealed", "sealed-1", "--open-key", key).start()
+        wrong = self.device("sealed", "sealed-2", "--open-key", other).start()
+        without = self.device("sealed", "sealed-3").start()
+        for each in (device, wrong, without):
+            each.runs("1.0.0")
+        world.release("sealed", "thermostat-1.1", "1.1.0", 2)
+        device.runs("1.1.0", "confirmed")
+        self.assertEqual(wrong.runs("1.0.0", "refused")["rule"]["number"], 141)
+        self.assertEqual(without.runs("1.0.0", "refused")["rule"]["number"], 140)
 
     def test_a_release_that_hangs_goes_back(self):
         self.goes_back("hang", "thermostat-hang", "1.4.0", "watchdog", "--watchdog-s", 3)
