@@ -49,6 +49,8 @@ static const struct command commands[] = {
      "  --root FILE            root.json of the image repository\n"
      "  --director-root FILE   root.json of the director repository\n"
      "  --image-key FILE       PEM public key that images are signed with; may be given up to 8 times\n"
+     "  --owner-key FILE       PEM public key of an owner, who may replace image keys; up to 4 times "
+     "(docs/spec/keyset.md)\n"
      "  --open-key FILE        PEM private key (P-256) that opens encrypted images\n"
      "  --image FILE           the first software, a signed image\n"
      "  --key PLACE            where the keys live: file (default), tpm2, tpm2:handle=0x81NNNNNN for a key that is in "
@@ -151,6 +153,9 @@ static const char **file_option(struct hf_provision_files *files, const char *na
       return options[i].file;
     }
   }
+  if (strcmp(name, "owner-key") == 0 && files->owner_key_count < 4) {
+    return &files->owner_keys[files->owner_key_count++];
+  }
   if (strcmp(name, "image-key") == 0 && files->image_key_count < 8) {
     return &files->image_keys[files->image_key_count++];
   }
@@ -219,6 +224,9 @@ static int run_provision(int argc, char **argv)
       (void)tell(&trouble);
       return EXIT_USAGE;
     }
+  }
+  if (args.files.owner_key_count > 0 && args.conf.keys == 0) {
+    args.conf.keys = 2 * (args.conf.sector < 4096 ? 4096 : args.conf.sector);
   }
   return provision(argv[0], &args, &trouble) == HF_OK ? EXIT_DONE : tell(&trouble);
 }

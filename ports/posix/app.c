@@ -335,7 +335,7 @@ static enum hf_err open_device(struct hf_app *app, struct hf_trouble *trouble)
   }
   app->flash.durable = app->conf.durable;
   hf_flashfile_layout(&app->layout, &app->flash, &geometry);
-  err = hf_imagekeys_get(&app->keys, app->folder, trouble);
+  err = hf_keychest_open(&app->chest, app->folder, &app->conf, &app->flash, trouble);
   if (err == HF_OK) {
     err = hf_imageopen_get(&app->opener, app->folder, trouble);
   }
@@ -399,7 +399,7 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
   }
   struct hf_update_setup setup = {.transport = {.ops = &hf_https_ops, .ctx = &app->https},
                                   .layout = &app->layout,
-                                  .keys = &app->keys.keys,
+                                  .keys = &app->chest.chain.keys,
                                   .box = hf_imageopen_box(&app->opener),
                                   .device = hf_bytes_text(app->conf.device),
                                   .product = hf_bytes_text(app->conf.product),
@@ -414,6 +414,9 @@ static enum hf_err open_agent(struct hf_app *app, struct hf_trouble *trouble)
                                          .storage = (enum hf_key_storage)hf_identity_home(&app->identity),
                                          .health = app->spec->health != NULL ? health : NULL,
                                          .health_ctx = app,
+                                         .keystore = hf_keychest_store(&app->chest),
+                                         .compiled = &app->chest.keys.keys,
+                                         .chain = hf_keychest_store(&app->chest) == NULL ? NULL : &app->chest.chain,
                                          .sign = sign_report,
                                          .sign_ctx = app,
                                          .trial_max_s = app->conf.trial_s};

@@ -24,8 +24,8 @@
 #include "ports/posix/contract.h"
 #include "ports/posix/deviceconf.h"
 #include "ports/posix/estclient.h"
-#include "ports/posix/imagekeys.h"
 #include "ports/posix/imageopen.h"
+#include "ports/posix/keychest.h"
 
 /** One metadata file at a time; a targets file of a thousand releases fits. Untouched pages cost nothing. */
 #define HF_APP_WORK_CAP (512 * 1024)
@@ -57,7 +57,7 @@ struct hf_app {
   int folder;
   struct hf_flashfile flash;
   struct hf_layout layout;
-  struct hf_imagekeys keys;
+  struct hf_keychest chest;
   struct hf_imageopen opener;
   struct hf_identity identity;
   struct hf_https https;

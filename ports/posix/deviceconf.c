@@ -278,8 +278,12 @@ enum hf_err hf_deviceconf_put(int folder, const struct hf_deviceconf *conf, stru
 
 struct hf_flashfile_geometry hf_deviceconf_geometry(const struct hf_deviceconf *conf)
 {
-  return (struct hf_flashfile_geometry){
-      .sector = conf->sector, .align = conf->align, .boot = conf->boot, .store = conf->store, .slot = conf->slot};
+  return (struct hf_flashfile_geometry){.sector = conf->sector,
+                                        .align = conf->align,
+                                        .boot = conf->boot,
+                                        .store = conf->store,
+                                        .slot = conf->slot,
+                                        .keys = conf->keys};
 }
 
 void hf_deviceconf_print_help(void)

@@ -14,6 +14,8 @@
 /* A supervisor that was killed takes its application with it, but not in the same instant. */
 #define LOCK_TRIES 40
 #define LOCK_WAIT_NS 50000000L
+/* A key set and the head of its record (hf/wire/keyset.h). */
+#define KEYS_HALF_MIN 1024
 
 static enum hf_err read_at(int fd, uint32_t at, void *out, uint32_t len)
 {
@@ -131,7 +133,7 @@ const struct hf_flash_ops hf_flashfile_ops = {
 
 uint32_t hf_flashfile_size(const struct hf_flashfile_geometry *geometry)
 {
-  return geometry->boot + geometry->store + 2 * geometry->slot;
+  return geometry->boot + geometry->store + 2 * geometry->slot + geometry->keys;
 }
 
 enum hf_err hf_flashfile_check(const struct hf_flashfile_geometry *geometry, struct hf_trouble *trouble)
@@ -161,6 +163,16 @@ enum hf_err hf_flashfile_check(const struct hf_flashfile_geometry *geometry, str
       return HF_E_INPUT;
     }
     sum += parts[i];
+  }
+  uint32_t keys = geometry->keys;
+  if (keys != 0 && (keys < 2 * sector || keys % sector != 0 || keys / 2 / sector * sector < KEYS_HALF_MIN)) {
+    hf_trouble_put(trouble, "keys", todo, "%u bytes is not two halves of whole sectors with %d bytes each", keys,
+                   KEYS_HALF_MIN);
+    return HF_E_INPUT;
+  }
+  if (keys > HF_FLASHFILE_SIZE_MAX - sum) {
+    hf_trouble_put(trouble, "keys", todo, "the flash would be larger than %u bytes", HF_FLASHFILE_SIZE_MAX);
+    return HF_E_INPUT;
   }
   return HF_OK;
 }
@@ -303,4 +315,15 @@ void hf_flashfile_layout(struct hf_layout *layout, struct hf_flashfile *flash,
                                  .erased = HF_FLASHFILE_ERASED};
     start += sizes[i];
   }
+}
+
+struct hf_area hf_flashfile_keys(struct hf_flashfile *flash, const struct hf_flashfile_geometry *geometry)
+{
+  return (struct hf_area){.ops = &hf_flashfile_ops,
+                          .ctx = flash,
+                          .start = hf_flashfile_size(geometry) - geometry->keys,
+                          .size = geometry->keys,
+                          .sector = geometry->sector,
+                          .align = geometry->align,
+                          .erased = HF_FLASHFILE_ERASED};
 }

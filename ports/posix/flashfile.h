@@ -21,6 +21,7 @@ struct hf_flashfile_geometry {
   uint32_t boot;
   uint32_t store;
   uint32_t slot; /**< of each of the two */
+  uint32_t keys; /**< of the signed key sets' part, behind all others; 0: there is none */
 };
 
 /** An open flash. Caller's memory; the descriptor is owned. */
@@ -74,6 +75,9 @@ HF_MUST enum hf_err hf_flashfile_adopt(struct hf_flashfile *flash, int fd,
                                        const struct hf_flashfile_geometry *geometry);
 
 void hf_flashfile_close(struct hf_flashfile *flash);
+
+/** The part of the signed key sets; size 0 when there is none. Borrows the flash. */
+struct hf_area hf_flashfile_keys(struct hf_flashfile *flash, const struct hf_flashfile_geometry *geometry);
 
 /** The parts of the flash; borrows it. */
 void hf_flashfile_layout(struct hf_layout *layout, struct hf_flashfile *flash,

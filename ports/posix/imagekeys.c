@@ -46,17 +46,22 @@ enum hf_err hf_imagekeys_parse(struct hf_imagekeys *keys, struct hf_bytes pem)
   return count > 0 ? HF_OK : HF_E_INPUT;
 }
 
-enum hf_err hf_imagekeys_get(struct hf_imagekeys *keys, int folder, struct hf_trouble *trouble)
+enum hf_err hf_imagekeys_get_from(struct hf_imagekeys *keys, int folder, const char *name, struct hf_trouble *trouble)
 {
   uint8_t pem[HF_IMAGEKEYS_PEM_MAX];
   struct hf_buf buf = hf_buf_init(pem, sizeof pem);
-  enum hf_err err = hf_diskfile_get(&buf, folder, HF_IMAGEKEYS_NAME);
+  enum hf_err err = hf_diskfile_get(&buf, folder, name);
   if (err == HF_OK) {
     err = hf_imagekeys_parse(keys, hf_buf_bytes(&buf));
   }
   if (err != HF_OK) {
-    hf_trouble_put(trouble, HF_IMAGEKEYS_NAME, "give one to eight PEM public keys to `provision --image-key`",
-                   "cannot read the keys that images are signed with (%s)", hf_err_name(err));
+    hf_trouble_put(trouble, name, "give one to eight PEM public keys to `provision`",
+                   "cannot read the public keys in this file (%s)", hf_err_name(err));
   }
   return err;
+}
+
+enum hf_err hf_imagekeys_get(struct hf_imagekeys *keys, int folder, struct hf_trouble *trouble)
+{
+  return hf_imagekeys_get_from(keys, folder, HF_IMAGEKEYS_NAME, trouble);
 }

@@ -22,6 +22,9 @@ struct hf_imagekeys {
  * @return HF_OK; HF_E_INPUT: none, too many, or a broken one */
 HF_MUST enum hf_err hf_imagekeys_parse(struct hf_imagekeys *keys, struct hf_bytes pem);
 
+/** Read the keys of another file of the folder. */
+HF_MUST enum hf_err hf_imagekeys_get_from(struct hf_imagekeys *keys, int folder, const char *name,
+                                          struct hf_trouble *trouble);
 /** Read DIR/image-keys.pem. */
 HF_MUST enum hf_err hf_imagekeys_get(struct hf_imagekeys *keys, int folder, struct hf_trouble *trouble);
 

@@ -16,6 +16,7 @@
 #include "ports/posix/identity.h"
 #include "ports/posix/imagekeys.h"
 #include "ports/posix/imageopen.h"
+#include "ports/posix/keychest.h"
 
 /* ---- files from anywhere on the machine ---- */
 
@@ -76,28 +77,36 @@ static enum hf_err put_certs(int folder, const char *name, const char *path, str
   return err == HF_OK ? put_pem(folder, name, hf_buf_bytes(&buf), trouble) : err;
 }
 
-static enum hf_err put_image_keys(int folder, const struct hf_provision_files *files, struct hf_trouble *trouble)
+/* Public keys, each file for itself, so that one without a key is told, and all together, so that they are not too
+ * many.
+ */
+static enum hf_err put_keys(int folder, const char *name, const char *const *files, size_t count,
+                            struct hf_trouble *trouble)
 {
   uint8_t pem[HF_IMAGEKEYS_PEM_MAX];
   struct hf_buf buf = hf_buf_init(pem, sizeof pem);
   struct hf_imagekeys keys;
   enum hf_err err = HF_OK;
-  for (size_t i = 0; i < files->image_key_count && err == HF_OK; i++) {
+  for (size_t i = 0; i < count && err == HF_OK; i++) {
     size_t from = buf.len;
-    err = read_file(&buf, files->image_keys[i], trouble);
+    err = read_file(&buf, files[i], trouble);
     if (err != HF_OK) {
       return err;
     }
     hf_buf_put_text(&buf, "\n");
-    /* Each file for itself, so that one without a key is told, and all together, so that they are not too many. */
     if (hf_imagekeys_parse(&keys, hf_bytes_init(pem + from, buf.len - from)) != HF_OK ||
         hf_imagekeys_parse(&keys, hf_buf_bytes(&buf)) != HF_OK) {
-      hf_trouble_put(trouble, files->image_keys[i], "name a PEM file of one public key, P-256 or Ed25519",
+      hf_trouble_put(trouble, files[i], "name a PEM file of one public key, P-256 or Ed25519",
                      "this is not a public key that images can be verified with");
       err = HF_E_INPUT;
     }
   }
-  return err == HF_OK ? put(folder, HF_IMAGEKEYS_NAME, hf_buf_bytes(&buf), 0644, trouble) : err;
+  return err == HF_OK && count > 0 ? put(folder, name, hf_buf_bytes(&buf), 0644, trouble) : err;
+}
+
+static enum hf_err put_image_keys(int folder, const struct hf_provision_files *files, struct hf_trouble *trouble)
+{
+  return put_keys(folder, HF_IMAGEKEYS_NAME, files->image_keys, files->image_key_count, trouble);
 }
 
 static enum hf_err put_open_key(int folder, const char *path, struct hf_trouble *trouble)
@@ -207,6 +216,11 @@ static enum hf_err write_request(int folder, const char *path, struct hf_trouble
 enum hf_err hf_provision_put(int folder, const struct hf_provision_files *files, struct hf_trouble *trouble)
 {
   enum hf_err err = HF_OK;
+  if (files->owner_key_count > 0) {
+    hf_trouble_put(trouble, "--owner-key", "make a new device in another folder",
+                   "owners are part of the boot loader; they are given once, when the device is made");
+    return HF_E_STATE;
+  }
   if (files->root != NULL || files->director_root != NULL || files->image != NULL) {
     hf_trouble_put(trouble, "", "make a new device in another folder; a device in the field follows its signed roots",
                    "trust roots and the first image are given once, when the device is made");
@@ -386,6 +400,9 @@ enum hf_err hf_provision_new(int folder, const struct hf_deviceconf *conf, const
   }
   if (err == HF_OK) {
     err = put_open_key(folder, files->open_key, trouble);
+  }
+  if (err == HF_OK) {
+    err = put_keys(folder, HF_KEYCHEST_OWNERS, files->owner_keys, files->owner_key_count, trouble);
   }
   if (err == HF_OK) {
     err = fill_flash(folder, conf, files, trouble);

@@ -17,6 +17,8 @@ struct hf_provision_files {
   const char *director_root; /**< root.json of the director repository */
   const char *image_keys[8]; /**< PEM public keys that images are signed with */
   size_t image_key_count;
+  const char *owner_keys[4]; /**< PEM public keys of who may replace image keys by a signed key set */
+  size_t owner_key_count;
   const char *image;        /**< the first software: a signed image */
   const char *csr;          /**< write: certification request for the factory certificate, PEM */
   const char *factory_cert; /**< PEM: what the factory made of that request */

@@ -19,7 +19,7 @@
 #include "hf/base/assert.h"
 #include "hf/device/boot.h"
 #include "ports/posix/contract.h"
-#include "ports/posix/imagekeys.h"
+#include "ports/posix/keychest.h"
 #include "ports/posix/loader.h"
 #include "ports/posix/retained.h"
 #include "ports/posix/words.h"
@@ -39,7 +39,7 @@ struct supervisor {
   int signals; /* signalfd of SIGTERM and SIGINT */
   struct hf_flashfile flash;
   struct hf_layout layout;
-  struct hf_imagekeys keys;
+  struct hf_keychest chest;
   struct hf_retained retained;
   struct hf_trouble *trouble;
 };
@@ -327,8 +327,12 @@ static enum hf_supervisor_end loop(struct supervisor *sup)
   sup->retained.reset = reset; /* no-init memory after power-on: nothing of before is in it */
   for (;;) {
     struct hf_boot_choice choice = {.verdict = HF_DENY};
+    hf_keychest_load(&sup->chest);
+    if (sup->chest.chain.why.rule != HF_RULE_NONE) {
+      say(sup, "boot: key set: %s", hf_rule_words(sup->chest.chain.why.rule)->what);
+    }
     const struct hf_boot_config config = {.layout = &sup->layout,
-                                          .keys = &sup->keys.keys,
+                                          .keys = &sup->chest.chain.keys,
                                           .hardware = hf_bytes_text(sup->conf.hardware),
                                           .component = {hf_bytes_text(sup->conf.component)},
                                           .reset = reset};
@@ -376,12 +380,10 @@ static enum hf_err open_signals(struct supervisor *sup)
 
 enum hf_supervisor_end hf_supervisor_run(int folder, struct hf_trouble *trouble)
 {
-  struct supervisor sup = {.folder = folder, .signals = -1, .flash = {.fd = -1}, .trouble = trouble};
+  static struct supervisor sup; /* its chest is 3 KB and points into itself */
+  sup = (struct supervisor){.folder = folder, .signals = -1, .flash = {.fd = -1}, .trouble = trouble};
   enum hf_supervisor_end end = HF_SUPERVISOR_FAILED;
   enum hf_err err = hf_deviceconf_get(&sup.conf, folder, trouble);
-  if (err == HF_OK) {
-    err = hf_imagekeys_get(&sup.keys, folder, trouble);
-  }
   if (err == HF_OK) {
     const struct hf_flashfile_geometry geometry = hf_deviceconf_geometry(&sup.conf);
     const struct hf_flashfile_place place = {.folder = folder, .name = "flash.bin", .durable = sup.conf.durable};
@@ -389,6 +391,7 @@ enum hf_supervisor_end hf_supervisor_run(int folder, struct hf_trouble *trouble)
     end = err == HF_E_STATE ? HF_SUPERVISOR_BUSY : HF_SUPERVISOR_FAILED;
     if (err == HF_OK) {
       hf_flashfile_layout(&sup.layout, &sup.flash, &geometry);
+      err = hf_keychest_open(&sup.chest, folder, &sup.conf, &sup.flash, trouble);
     }
   }
   if (err == HF_OK) {

@@ -283,6 +283,42 @@ class Devices(unittest.TestCase):
         self.assertEqual(wrong.runs("1.0.0", "refused")["rule"]["number"], 141)
         self.assertEqual(without.runs("1.0.0", "refused")["rule"]["number"], 140)
 
+    def publish_keyset(self, name, *options):
+        out = self.world.dir / name
+        self.world.cli("keyset", "create", *options, "--out", out)
+        self.world.cli("keyset", "sign", out)
+        self.world.cli("keyset", "publish", out)
+        return out
+
+    def test_a_lost_image_key_is_replaced_and_revoked(self):
+        world = self.world
+        world.product("drill")
+        root = json.loads((world.workspace / "offline/root.json").read_text())["signed"]
+        owner, key, public = world.dir / "owner.pub", world.dir / "image2.pem", world.dir / "image2.pub"
+        owner.write_text(root["keys"][root["roles"]["root"]["keyids"][0]]["keyval"]["public"])
+        run("openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key)
+        run("openssl", "pkey", "-in", key, "-pubout", "-out", public)
+        old = world.workspace / "offline/image.pub"
+        device = self.device("drill", "drill-1", "--owner-key", owner).start()
+        device.runs("1.0.0")
+
+        def has_set(version):
+            return lambda: f"key set {version}" in world.cli("device", "timeline", device.id).stdout
+
+        first = self.publish_keyset("1.keyset", "--product", "drill", "--key", old, "--key", public)
+        until("the device has key set 1", has_set(1))
+        world.image("drill", "thermostat-1.1", "1.1.0", 2, "--key", key)
+        world.release("drill", "thermostat-1.1", "1.1.0", 2)
+        device.runs("1.1.0", "confirmed")
+        self.publish_keyset("2.keyset", "--from", first, "--revoke", old)
+        until("the device has key set 2", has_set(2))
+        device.stop()
+        device.start()
+        device.runs("1.1.0")
+        # Whoever found the old key signs with it, and even the offline targets key vouches for the result.
+        world.release("drill", "thermostat-1.3", "1.3.0", 3)
+        self.assertEqual(device.runs("1.1.0", "refused")["rule"]["name"], "IMAGE_KEY_REVOKED")
+
     def test_a_release_that_hangs_goes_back(self):
         self.goes_back("hang", "thermostat-hang", "1.4.0", "watchdog", "--watchdog-s", 3)
 
