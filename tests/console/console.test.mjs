@@ -105,11 +105,13 @@ test('one device shows what it runs, who it is and what happened', async () => {
 });
 
 test('what a device runs is marked as proven by its signature', async () => {
+  await open('/devices/demo-0001', 'demo-0001');
   await page.getByRole('region', { name: 'Components' }).getByText('proven by its signature').waitFor();
   await page.getByRole('region', { name: 'Identity' }).getByText('none: its boot loader takes none').waitFor();
 });
 
 test('the reason of a refusal is told in words, with what to do and the rule', async () => {
+  await open('/devices/demo-0001', 'demo-0001');
   const timeline = page.getByRole('region', { name: 'Timeline' });
   await timeline.getByText('To do: ').first().waitFor();
   assert.match(await timeline.getByText(/rule \d+, /).first().textContent(), /^[A-Z0-9_]+ rule \d+, \S/);
@@ -168,6 +170,7 @@ test('roots, roles, keys and certificates stand on one page with the command tha
 });
 
 test('a key set is shown with what is revoked and how far it has got', async () => {
+  await open('/keys', 'Keys and expiry');
   await page.getByText('holdfast keyset create --product thermostat').waitFor();
   const stolen = path.join(shots, 'stolen.pub');
   fs.writeFileSync(stolen, generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ type: 'spki', format: 'pem' }));
