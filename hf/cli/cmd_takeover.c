@@ -272,7 +272,8 @@ int hf_cmd_takeover_sign(const struct hf_call *call)
 
 static void print_published(const json_t *reply)
 {
-  printf("Takeover order %s of %s is published: its devices go to %s, each after it has reached that server.\n",
+  printf("Takeover order %s of %s is published: its devices move to %s; each leaves this server once it has reached "
+         "that one.\n",
          hf_member(reply, "version"), hf_member(reply, "product"), hf_member(reply, "server"));
 }
 
