@@ -376,16 +376,15 @@ class Devices(unittest.TestCase):
         return {one["name"]: one["value"] for one in device.seen()["attributes"]}
 
 
-def main():
-    """All at once: they mostly wait, each on its own product, and one server serves them all."""
-    Devices.world = World()
-    tests = list(unittest.defaultTestLoader.loadTestsFromTestCase(Devices))
+def run_all(case, workers=None):
+    """All at once, or so many: they mostly wait, each on its own device, and one server serves them all."""
+    tests = list(unittest.defaultTestLoader.loadTestsFromTestCase(case))
     results = [unittest.TestResult() for _ in tests]
     try:
-        with concurrent.futures.ThreadPoolExecutor(len(tests)) as pool:
+        with concurrent.futures.ThreadPoolExecutor(workers or len(tests)) as pool:
             list(pool.map(lambda pair: pair[0].run(pair[1]), zip(tests, results)))
     finally:
-        Devices.world.stop()
+        case.world.stop()
     failed = 0
     for test, result in zip(tests, results):
         trouble = result.errors + result.failures
@@ -394,10 +393,15 @@ def main():
             print(text)
         failed += len(trouble)
     if failed == 0:
-        shutil.rmtree(Devices.world.dir)
+        shutil.rmtree(case.world.dir)
     else:
-        print(f"the folder is kept: {Devices.world.dir}")
+        print(f"the folder is kept: {case.world.dir}")
     return 1 if failed else 0
+
+
+def main():
+    Devices.world = World()
+    return run_all(Devices)
 
 
 if __name__ == "__main__":
