@@ -76,6 +76,7 @@ struct part {
   uint8_t path[HF_TARGET_PATH_MAX];
   uint8_t value[VALUE_MAX];
   struct hf_tufwrite_entry entry;
+  uint8_t place; /**< in the order of the command: that of installation */
   uint8_t requires_count;
   struct need {
     char component[HF_COMPONENT_MAX + 1];
@@ -179,6 +180,7 @@ static enum hf_err part_get(struct order *order, const char *text)
     return HF_E_INPUT;
   }
   struct part *part = &order->parts[order->count++];
+  part->place = (uint8_t)(order->count - 1);
   hf_format(part->component, sizeof part->component, "%.*s", (int)name.len, text);
   part->file = equals + 1;
   return HF_OK;
@@ -456,6 +458,7 @@ static void entry_make(const struct order *order, struct part *part)
                              .counter = order->counter,
                              .has_sbom = order->has_sbom,
                              .security = order->security,
+                             .place = part->place,
                              .hardware_count = (uint8_t)json_array_size(order->hardware)};
   struct hf_target_file file = {.length = (uint32_t)part->image.len};
   memcpy(target.image, part->digest, sizeof target.image);

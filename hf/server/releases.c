@@ -37,6 +37,7 @@ struct publication {
   size_t count;
   struct hf_target_file entry[HF_RELEASE_PARTS_MAX];
   struct hf_target target[HF_RELEASE_PARTS_MAX];
+  bool placed; /* the release states the order of installation */
   struct hf_release set; /* as rollouts will see it: parts by name, requirements */
   struct hf_why *why;
 };
@@ -284,6 +285,21 @@ static enum hf_err requires_check(struct publication *in)
   return HF_OK;
 }
 
+/* Each image a place of its own, or none has one. */
+static enum hf_err places_check(struct publication *in)
+{
+  unsigned taken = 0;
+  bool twice = false;
+  in->placed = false;
+  for (size_t i = 0; i < in->count; i++) {
+    unsigned bit = 1u << in->target[i].place;
+    twice = twice || (taken & bit) != 0;
+    taken |= bit;
+    in->placed = in->placed || in->target[i].place != 0;
+  }
+  return twice && in->placed ? refuse(in, HF_RULE_RELEASE_ORDER, in->entry[0].custom, HF_E_INPUT) : HF_OK;
+}
+
 /* All parts of one release go to the same devices at the same time. */
 static enum hf_err target_check(struct publication *in, size_t i)
 {
@@ -432,7 +448,12 @@ static enum hf_err release_put(struct publication *in)
   return hf_stmt_run(stmt);
 }
 
-/* The order of installation is that of the targets: ascending paths. */
+/* The order of installation is what the release states; one that states none is installed by ascending paths. */
+static int64_t place_of(const struct publication *in, size_t i)
+{
+  return in->placed ? in->target[i].place : (int64_t)i;
+}
+
 static enum hf_err artifact_put(struct publication *in, size_t i)
 {
   struct hf_stmt *stmt = hf_stmt_open(
@@ -441,7 +462,7 @@ static enum hf_err artifact_put(struct publication *in, size_t i)
   hf_stmt_put_text(stmt, in->ask->product);
   hf_stmt_put_text(stmt, hf_bytes_text(in->version_text));
   hf_stmt_put_text(stmt, in->target[i].component);
-  hf_stmt_put_int(stmt, (int64_t)i);
+  hf_stmt_put_int(stmt, place_of(in, i));
   hf_stmt_put_text(stmt, in->entry[i].path);
   hf_stmt_put_int(stmt, in->entry[i].length);
   hf_stmt_put_bytes(stmt, hf_bytes_init(in->entry[i].sha256, HF_SHA256_LEN));
@@ -510,6 +531,9 @@ static enum hf_err publish(struct publication *in)
   }
   if (err == HF_OK) {
     err = requires_check(in);
+  }
+  if (err == HF_OK) {
+    err = places_check(in);
   }
   if (err == HF_OK && in->ask->sbom.len > 0) {
     err = upload_check(in, in->ask->sbom.at, 0, HF_RULE_RELEASE_SBOM, nowhere());

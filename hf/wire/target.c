@@ -146,6 +146,12 @@ static bool get_requires(struct hf_target *target, struct hf_json object)
 static bool get_optional(struct hf_target *target, struct hf_json object)
 {
   struct hf_json value;
+  uint32_t place = 0;
+  if (hf_json_get(&value, object, "place") == HF_OK &&
+      (!get_u32(&place, object, "place") || place > HF_TARGET_REQUIRES_MAX)) {
+    return false;
+  }
+  target->place = (uint8_t)place;
   target->has_sbom = hf_json_get(&value, object, "sbom") == HF_OK;
   if (target->has_sbom && !get_digest(target->sbom, object, "sbom")) {
     return false;
@@ -251,6 +257,9 @@ void hf_target_put(struct hf_buf *out, const struct hf_target *target, const str
   }
   hf_buf_put_u8(out, ']');
   put_digest(out, "image", target->image);
+  if (target->place != 0) {
+    put_number(out, "place", target->place);
+  }
   put_member(out, "product", target->product);
   put_requires(out, target);
   if (target->has_sbom) {

@@ -47,6 +47,7 @@ struct hf_target {
   uint8_t sbom[HF_SHA256_LEN];
   bool has_sbom;
   bool security;
+  uint8_t place; /**< in the order of installation of its release, 0..HF_TARGET_REQUIRES_MAX; 0 is written as absent */
   uint8_t hardware_count; /**< 1..HF_TARGET_HARDWARE_MAX */
   struct hf_bytes hardware[HF_TARGET_HARDWARE_MAX];
   uint8_t requires_count;

@@ -102,6 +102,59 @@ static void upload(struct testserver *server, struct testrelease *release)
   testserver_commit(server);
 }
 
+/* Two images in one release; what publishing says. */
+static enum hf_err publish_two(struct testserver *server, struct testrelease *first, struct hf_why *why)
+{
+  for (struct testrelease *one = first; one != NULL; one = one->beside) {
+    testserver_image(server, one);
+    testserver_begin(server);
+    assert_int_equal(testserver_upload(server, one), HF_OK);
+    testserver_commit(server);
+  }
+  testserver_begin(server);
+  assert_int_equal(hf_engine_mark(server->engine), HF_OK);
+  enum hf_err err = testserver_try_publish(server, first, testserver_targets(server, first, server->targets), why);
+  if (err != HF_OK) {
+    assert_int_equal(hf_engine_mark_undo(server->engine), HF_OK);
+  }
+  testserver_commit(server);
+  return err;
+}
+
+static int64_t place_of(struct testserver *server, const char *component, const char *version)
+{
+  struct hf_stmt *stmt =
+      hf_stmt_open(server->engine->db, "SELECT place FROM artifact WHERE component = ? AND version = ?");
+  hf_stmt_put_text(stmt, hf_bytes_text(component));
+  hf_stmt_put_text(stmt, hf_bytes_text(version));
+  assert_int_equal(hf_stmt_next(stmt), HF_OK);
+  int64_t place = hf_stmt_get_int(stmt, 0);
+  hf_stmt_close(stmt);
+  return place;
+}
+
+static void the_order_of_installation_is_what_the_release_states(void **state)
+{
+  WORLD;
+  struct hf_why why;
+  struct testrelease radio = world->v10;
+  radio.component = "radio";
+  world->v10.beside = &radio;
+  world->v10.place = 1;
+  radio.place = 1;
+  assert_int_equal(publish_two(server, &world->v10, &why), HF_E_INPUT);
+  assert_int_equal(why.rule, HF_RULE_RELEASE_ORDER);
+  radio.place = 0;
+  assert_int_equal(publish_two(server, &world->v10, &why), HF_OK);
+  assert_int_equal(place_of(server, "radio", "1.0.0"), 0);
+  assert_int_equal(place_of(server, "main", "1.0.0"), 1);
+  world->v10.version = radio.version = "1.1.0"; /* states none: by path */
+  world->v10.place = 0;
+  assert_int_equal(publish_two(server, &world->v10, &why), HF_OK);
+  assert_int_equal(place_of(server, "main", "1.1.0"), 0);
+  assert_int_equal(place_of(server, "radio", "1.1.0"), 1);
+}
+
 static void refuses_targets_the_offline_key_did_not_sign(void **state)
 {
   WORLD;
@@ -334,6 +387,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
   const struct CMUnitTest tests[] = {
       TEST(publishes_what_a_device_accepts),
+      TEST(the_order_of_installation_is_what_the_release_states),
       TEST(refuses_targets_the_offline_key_did_not_sign),
       TEST(refuses_what_targets_upload_and_image_do_not_agree_on),
       TEST(refuses_an_upload_that_is_not_what_it_was_said_to_be),

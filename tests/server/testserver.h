@@ -290,7 +290,15 @@ struct testrelease {
   uint8_t sha256[HF_SHA256_LEN]; /* fills: of the file */
   uint32_t length;               /* fills */
   const char *needs;             /* range of component radio that it requires; NULL: none */
+  const char *component;         /* NULL: main */
+  uint8_t place;                 /* in the order of installation */
+  struct testrelease *beside;    /* another image of the same release, behind it by path; NULL: none */
 };
+
+static inline struct hf_bytes testrelease_component(const struct testrelease *release)
+{
+  return hf_bytes_text(release->component != NULL ? release->component : "main");
+}
 
 /* Build and sign an image, and leave it in the spool folder as `upload`. */
 static inline void testserver_image(struct testserver *server, struct testrelease *release)
@@ -302,13 +310,14 @@ static inline void testserver_image(struct testserver *server, struct testreleas
   struct hf_image_build build = {.has_counter = true,
                                  .counter = release->counter,
                                  .product = hf_bytes_text(release->product),
-                                 .component = HF_LIT("main"),
+                                 .component = testrelease_component(release),
                                  .hardware_count = 1,
                                  .hardware = {HF_LIT("board-a")}};
   struct hf_image_info info;
   assert_int_equal(hf_version_parse(&build.version, hf_bytes_text(release->version), NULL), HF_OK);
   assert_int_equal(hf_key_public(&signer.pub, server->image), HF_OK);
   snprintf(payload, sizeof payload, "the program of %s %s", release->product, release->version);
+  payload[0] = release->component != NULL ? 'T' : 't';
   assert_int_equal(hf_image_sign(&out, &build, hf_bytes_text(payload), &signer), HF_OK);
   struct hf_bytes file = hf_buf_bytes(&out);
   struct hf_image_source source = hf_image_source_init(&file);
@@ -319,18 +328,12 @@ static inline void testserver_image(struct testserver *server, struct testreleas
   testserver_write(server, "spool/upload", file, 0600);
 }
 
-/* The present targets file with this release added, signed offline. */
-static inline struct hf_bytes testserver_targets(struct testserver *server, const struct testrelease *release,
-                                                 struct hf_key *key)
+/* One image's entry in the targets file. @param room  appended; the entry borrows it */
+static inline struct hf_tufwrite_entry testserver_entry(struct hf_buf *room, const struct testrelease *release)
 {
-  static uint8_t body_room[1 << 18];
-  uint8_t value_room[1024];
-  uint8_t path_room[HF_TARGET_PATH_MAX];
-  struct hf_bytes present;
-  struct hf_tuf_file file;
-  struct hf_tuf_limits limits = hf_tuf_limits_init();
   struct hf_target target = {.product = hf_bytes_text(release->product),
-                             .component = HF_LIT("main"),
+                             .component = testrelease_component(release),
+                             .place = release->place,
                              .from = hf_bytes_text(release->from),
                              .counter = release->counter,
                              .security = release->security,
@@ -341,20 +344,38 @@ static inline struct hf_bytes testserver_targets(struct testserver *server, cons
         (struct hf_target_require){HF_LIT("radio"), hf_bytes_text(release->needs)};
   }
   struct hf_target_file entry = {.length = release->length};
-  struct hf_buf value = hf_buf_init(value_room, sizeof value_room);
-  struct hf_buf path = hf_buf_init(path_room, sizeof path_room);
-  struct hf_buf body = hf_buf_init(body_room, sizeof body_room);
   assert_int_equal(hf_version_parse(&target.version, hf_bytes_text(release->version), NULL), HF_OK);
   memcpy(target.image, release->digest, sizeof target.image);
   memcpy(entry.sha256, release->sha256, sizeof entry.sha256);
-  hf_target_put_path(&path, target.product, &target.version, target.component);
-  entry.path = hf_buf_bytes(&path);
-  hf_target_put(&value, &target, &entry);
+  size_t start = room->len;
+  hf_target_put_path(room, target.product, &target.version, target.component);
+  entry.path = hf_bytes_init(room->at + start, room->len - start);
+  start = room->len;
+  hf_target_put(room, &target, &entry);
+  assert_false(room->failed);
+  return (struct hf_tufwrite_entry){.path = entry.path, .value = hf_bytes_init(room->at + start, room->len - start)};
+}
+
+/* The present targets file with this release added, signed offline. */
+static inline struct hf_bytes testserver_targets(struct testserver *server, const struct testrelease *release,
+                                                 struct hf_key *key)
+{
+  static uint8_t body_room[1 << 18];
+  uint8_t entry_room[4096];
+  struct hf_bytes present;
+  struct hf_tuf_file file;
+  struct hf_tuf_limits limits = hf_tuf_limits_init();
+  struct hf_buf room = hf_buf_init(entry_room, sizeof entry_room);
+  struct hf_buf body = hf_buf_init(body_room, sizeof body_room);
+  struct hf_tufwrite_entry entries[4];
+  size_t count = 0;
+  for (; release != NULL && count < 4; release = release->beside) {
+    entries[count++] = testserver_entry(&room, release);
+  }
   assert_int_equal(hf_repo_targets(server->engine, &present), HF_OK);
   assert_int_equal(hf_tuf_parse(&file, present, HF_TUF_TARGETS, &limits, NULL), HF_OK);
-  struct hf_tufwrite_entry one = {.path = entry.path, .value = hf_buf_bytes(&value)};
   struct hf_tufwrite_edit edit = {
-      .version = file.version + 1, .expires = server->now + 365 * TEST_DAY, .entries = &one, .count = 1};
+      .version = file.version + 1, .expires = server->now + 365 * TEST_DAY, .entries = entries, .count = count};
   assert_int_equal(hf_tufwrite_edit_targets(&body, file.body, &edit), HF_OK);
   free((uint8_t *)(uintptr_t)present.at);
   return testserver_sign(key, hf_buf_bytes(&body));

@@ -214,6 +214,24 @@ static void reads_and_writes_what_an_image_requires_of_others(void **state)
   assert_true(hf_bytes_is(hf_buf_bytes(&out), text));
 }
 
+static void reads_and_writes_the_place_in_the_order_of_installation(void **state)
+{
+  (void)state;
+  struct hf_target_file file;
+  struct hf_target target;
+  uint8_t room[2048];
+  struct hf_buf out = hf_buf_init(room, sizeof room);
+  const char *text = with(GOOD, "\"product\"", "\"place\":3,\"product\"");
+  assert_int_equal(hf_target_file_parse(&file, json("\"a\""), json(text), NULL), HF_OK);
+  assert_int_equal(hf_target_parse(&target, file.custom, NULL), HF_OK);
+  assert_int_equal(target.place, 3);
+  hf_target_put(&out, &target, &file);
+  assert_true(hf_bytes_is(hf_buf_bytes(&out), text));
+  assert_int_equal(refusal("\"a\"", with(GOOD, "\"product\"", "\"place\":4,\"product\""), false), HF_RULE_TUF_CUSTOM);
+  assert_int_equal(refusal("\"a\"", with(GOOD, "\"product\"", "\"place\":\"1\",\"product\""), false),
+                   HF_RULE_TUF_CUSTOM);
+}
+
 static void refuses_requirements_nobody_could_judge(void **state)
 {
   (void)state;
@@ -241,6 +259,7 @@ int main(void)
       cmocka_unit_test(refuses_paths_that_lead_elsewhere),
       cmocka_unit_test(builds_paths_and_addresses),
       cmocka_unit_test(reads_and_writes_what_an_image_requires_of_others),
+      cmocka_unit_test(reads_and_writes_the_place_in_the_order_of_installation),
       cmocka_unit_test(refuses_requirements_nobody_could_judge),
   };
   return cmocka_run_group_tests(tests, NULL, NULL);
