@@ -28,6 +28,10 @@ static const char *need(const struct hf_call *call, const char *name, const char
 static bool check_url(const char *url, const char *option)
 {
   static bool warned;
+  if (strlen(url) > HF_TUFFETCH_URL_MAX / 2) { /* the other half is for file names */
+    hf_complain(NULL, "use a shorter address", "--%s is too long", option);
+    return false;
+  }
   if (strncmp(url, "http://", 7) == 0) {
     if (!warned) {
       hf_note("warning: --%s is plain http: whoever is on the way can see what is fetched, and withhold it", option);

@@ -147,10 +147,11 @@ static enum hf_err recall(struct hf_tufrun *run)
 
 /* ---- the refresh ---- */
 
-static const char *join_url(const char *base, const char *name)
+/* check_url of the command has seen that there is room. */
+static void join_url(char out[HF_TUFFETCH_URL_MAX], const char *base, const char *name)
 {
   size_t len = strlen(base);
-  return hf_say("%s%s%s", base, len > 0 && base[len - 1] == '/' ? "" : "/", name);
+  hf_format(out, HF_TUFFETCH_URL_MAX, "%s%s%s", base, len > 0 && base[len - 1] == '/' ? "" : "/", name);
 }
 
 /* A new root first makes the old files forgotten that its rotated keys signed, then takes its place: the other way
@@ -213,7 +214,8 @@ static enum hf_err refresh_step(struct hf_tufrun *run, const struct hf_tufclient
   if (kept->at != NULL && hf_tufclient_offer(&run->client, hf_blob_bytes(kept)) == HF_OK) {
     return HF_OK;
   }
-  const char *url = join_url(run->url, wanted->name);
+  char url[HF_TUFFETCH_URL_MAX];
+  join_url(url, run->url, wanted->name);
   enum hf_tufclient_got got = hf_tuffetch_get_blob(run->fetch, &file, url, wanted->max_len);
   bool ours = got == HF_TUFCLIENT_BYTES && wanted->role == HF_TUF_TIMESTAMP && is_no_news(run, hf_blob_bytes(&file));
   enum hf_err err = hf_tufclient_give(&run->client, got, hf_blob_bytes(ours ? kept : &file), &why);
@@ -272,7 +274,8 @@ static enum hf_err search_step(struct hf_tufrun *run, struct walk *walk, const s
     }
     hf_blob_free(&file);
   }
-  const char *url = join_url(run->url, name);
+  char url[HF_TUFFETCH_URL_MAX];
+  join_url(url, run->url, name);
   enum hf_tufclient_got got = hf_tuffetch_get_blob(run->fetch, &file, url, wanted->max_len);
   enum hf_err err = hf_tufsearch_give(&walk->search, got, hf_blob_bytes(&file), &why);
   if (err == HF_OK) {

@@ -10,6 +10,7 @@ import json
 import os
 import pathlib
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -624,6 +625,42 @@ class Bytes(World):
         (self.meta / "snapshot.json").symlink_to(victim)
         self.assertRefused(self.refresh())
         self.assertEqual(victim.read_text(), "mine")
+
+
+class Tls(World):
+    def test_https_is_believed_only_with_the_right_authority_and_redirects_lead_nowhere_else(self):
+        cert, key = self.dir / "ca.pem", self.dir / "ca.key"
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout",
+                        key, "-out", cert, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "2"],
+                       check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(cert, key)
+        plain = self.server.url
+        self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        self.server.url = plain.replace("http:", "https:")
+        self.assertRefused(self.refresh(), "cannot be fetched")
+        self.assertDone(self.refresh("--ca", cert))
+        self.assertNotIn("plain http", self.done.stderr)
+        self.repo.add("targets", "x", b"data")
+        self.repo.publish_all()
+        name = "/targets/%s.x" % hashlib.sha256(b"data").hexdigest()
+
+        def to(place):
+            def answer(handler):
+                handler.send_response(302)
+                handler.send_header("Location", place)
+                handler.send_header("Content-Length", "0")
+                handler.end_headers()
+            return answer
+
+        other = Server(self.repo)  # without TLS
+        self.addCleanup(other.server_close)
+        self.addCleanup(other.shutdown)
+        self.repo.answers[name] = to(other.url + "/targets/0.x")
+        self.assertRefused(self.download("x", more=["--ca", cert]), "cannot be fetched")
+        self.repo.answers[name] = to("/targets/0.x")
+        self.assertDone(self.download("x", more=["--ca", cert]))
+        self.assertEqual(self.got(), {"x": b"data"})
 
 
 class Downloads(World):
