@@ -26,7 +26,8 @@ int hf_cmd_settings_show(const struct hf_call *call)
   return hf_ask(call, "GET", &path, NULL, print_settings);
 }
 
-/* One NAME=VALUE into the settings; which names and values are good is the server's to say. */
+/* One NAME=VALUE into the settings as they stand: a name must be one of theirs, a number stays a number. What values are
+ * good is the server's to say. */
 static enum hf_err setting_put(json_t *settings, const char *text)
 {
   char *end = NULL;
@@ -38,6 +39,11 @@ static enum hf_err setting_put(json_t *settings, const char *text)
     hf_format(name, sizeof name, "%.*s", (int)len, text);
     long long number = strtoll(equals + 1, &end, 10);
     value = equals[1] == 0 ? json_null() : *end == 0 ? json_integer((json_int_t)number) : json_string(equals + 1);
+    const json_t *now = json_object_get(settings, name);
+    if (now == NULL || (json_is_integer(now) && !json_is_integer(value))) {
+      json_decref(value);
+      value = NULL;
+    }
   }
   if (value == NULL || json_object_set_new(settings, name, value) != 0) {
     hf_complain(text, "NAME=VALUE, such as checkin_interval_s=600; holdfast settings show lists the names",
