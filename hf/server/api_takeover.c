@@ -43,9 +43,10 @@ void hf_api_takeover_put(struct hf_call *call)
   enum hf_err err = hf_takeovers_publish(call->engine, &act, hf_call_arg(call, HF_PARAM_PATH_product), &files, &why);
   if (err != HF_OK) {
     hf_call_fail(call, err,
-                 err == HF_E_NOT_FOUND ? "there is no product of this name"
-                 : err == HF_E_EXISTS  ? "a takeover order of this version, or a higher one, is published"
-                                       : "the takeover order was refused",
+                 err == HF_E_NOT_FOUND      ? "there is no product of this name"
+                 : err == HF_E_EXISTS       ? "a takeover order of this version, or a higher one, is published"
+                 : why.rule != HF_RULE_NONE ? NULL /* the rule's own words */
+                                            : "the takeover order could not be published",
                  &why);
     return;
   }
