@@ -33,7 +33,7 @@ static enum hf_err fetch(struct hf_buf *file, const struct hf_keyupdate *update,
 /* Would everything that runs boot again? Its counter and hardware id were judged when it was staged. */
 static enum hf_verdict running_verify(const struct hf_keyupdate *update, const struct hf_image_keys *keys)
 {
-  const struct hf_image_policy policy = {.counter_optional = true};
+  const struct hf_image_policy policy = {.counter_optional = true, .opened = true};
   enum hf_verdict verdict = HF_DENY;
   for (uint8_t i = 0; i < update->layout->images; i++) {
     if (update->running[i] >= HF_SLOTS) {

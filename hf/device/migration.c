@@ -8,18 +8,19 @@
 
 /* Record HF_STORE_MIGRATION: state u8, version u32 of the last order that was moved by, then the order's text. One
  * record, so that the state and what it is about cannot come apart. */
-#define HEAD 5
+#define HEAD (HF_MIGRATION_ROOM - HF_TAKEOVER_MAX)
 
 struct kept {
   enum hf_migration_state state;
   uint32_t floor; /* lowest version that is still good is one above it; 0: none was moved by */
 };
 
-static enum hf_err kept_get(struct kept *kept, struct hf_buf *text, uint8_t *room, const struct hf_store *store)
+/* The record into `room`, HF_MIGRATION_ROOM bytes; `text` is the order in it. */
+static enum hf_err kept_get(struct kept *kept, struct hf_bytes *text, uint8_t *room, const struct hf_store *store)
 {
-  struct hf_buf record = hf_buf_init(room, HEAD + HF_TAKEOVER_MAX);
+  struct hf_buf record = hf_buf_init(room, HF_MIGRATION_ROOM);
   *kept = (struct kept){.state = HF_MIGRATION_NONE};
-  *text = hf_buf_init(room + HEAD, HF_TAKEOVER_MAX);
+  *text = (struct hf_bytes){NULL, 0};
   enum hf_err err = hf_store_get(&record, store, HF_STORE_MIGRATION);
   if (err != HF_OK) {
     return err == HF_E_NOT_FOUND ? HF_OK : err;
@@ -31,35 +32,32 @@ static enum hf_err kept_get(struct kept *kept, struct hf_buf *text, uint8_t *roo
     return HF_E_INPUT;
   }
   kept->state = (enum hf_migration_state)state;
-  text->len = in.rest.len;
+  *text = in.rest;
   return HF_OK;
 }
 
-static enum hf_err kept_put(struct hf_store *store, const struct kept *kept, struct hf_bytes text)
+/* `room` holds the order behind HEAD bytes, which are written here. */
+static enum hf_err kept_put(struct hf_store *store, const struct kept *kept, uint8_t *room, size_t text_len)
 {
-  uint8_t room[HEAD + HF_TAKEOVER_MAX];
-  struct hf_buf record = hf_buf_init(room, sizeof room);
-  hf_buf_put_u8(&record, (uint8_t)kept->state);
-  hf_buf_put_le32(&record, kept->floor);
-  hf_buf_put(&record, text);
-  return record.failed ? HF_E_SPACE : hf_store_put(store, HF_STORE_MIGRATION, hf_buf_bytes(&record));
+  struct hf_buf head = hf_buf_init(room, HEAD);
+  hf_buf_put_u8(&head, (uint8_t)kept->state);
+  hf_buf_put_le32(&head, kept->floor);
+  return hf_store_put(store, HF_STORE_MIGRATION, hf_bytes_init(room, HEAD + text_len));
 }
 
-enum hf_err hf_migration_get(enum hf_migration_state *state, struct hf_takeover *order, uint8_t room[HF_TAKEOVER_MAX],
+enum hf_err hf_migration_get(enum hf_migration_state *state, struct hf_takeover *order, uint8_t room[HF_MIGRATION_ROOM],
                              const struct hf_store *store)
 {
-  uint8_t record[HEAD + HF_TAKEOVER_MAX];
   struct kept kept;
-  struct hf_buf text;
+  struct hf_bytes text;
   struct hf_tuf_file file;
   struct hf_bytes product;
-  enum hf_err err = kept_get(&kept, &text, record, store);
+  enum hf_err err = kept_get(&kept, &text, room, store);
   *state = kept.state;
   if (err != HF_OK || kept.state == HF_MIGRATION_NONE) {
     return err;
   }
-  memcpy(room, text.at, text.len);
-  return hf_takeover_parse(order, &file, &product, hf_bytes_init(room, text.len), NULL);
+  return hf_takeover_parse(order, &file, &product, text, NULL);
 }
 
 static uint8_t *trust_room(struct hf_buf work) { return work.at + work.cap - HF_TUF_TRUST_MAX; }
@@ -83,25 +81,37 @@ static enum hf_err judge(struct hf_takeover *order, struct hf_store *store, cons
 enum hf_err hf_migration_keep(struct hf_store *store, const struct hf_clock *clock, struct hf_bytes product,
                               struct hf_bytes text, struct hf_buf work, struct hf_why *why)
 {
-  uint8_t room[HEAD + HF_TAKEOVER_MAX];
   struct kept kept;
-  struct hf_buf old;
+  struct hf_bytes old;
   struct hf_takeover order;
-  if (work.cap < HF_TAKEOVER_MAX + HF_TUF_TRUST_MAX) {
+  if (work.cap < HF_MIGRATION_WORK_MIN || text.len > HF_TAKEOVER_MAX) {
     return HF_E_SPACE;
   }
-  enum hf_err err = kept_get(&kept, &old, room, store);
-  if (err == HF_OK && kept.state == HF_MIGRATION_WAITING && hf_bytes_equal(hf_buf_bytes(&old), text)) {
+  memmove(work.at + HEAD, text.at, text.len); /* the new one in front, the kept one, then the trust record, behind it */
+  text.at = work.at + HEAD;
+  enum hf_err err = kept_get(&kept, &old, work.at + HF_MIGRATION_ROOM, store);
+  if (err == HF_OK && kept.state == HF_MIGRATION_WAITING && hf_bytes_equal(old, text)) {
     return HF_OK;
   }
-  /* A record that cannot be read leaves no floor: the order's expiry is what is left against a replay. */
-  struct hf_takeover_policy policy = {.product = product, .version_min = kept.floor + 1};
+  if (err != HF_OK && err != HF_E_INPUT) {
+    return err;
+  }
+  /* A record that rotted leaves no floor: the order's expiry is what is left against a replay. */
+  uint32_t version_min = kept.floor + 1;
+  struct hf_takeover waiting;
+  struct hf_tuf_file file;
+  struct hf_bytes named;
+  if (kept.state == HF_MIGRATION_WAITING && hf_takeover_parse(&waiting, &file, &named, old, NULL) == HF_OK &&
+      waiting.version >= version_min) {
+    version_min = waiting.version + 1; /* a superseded order does not come back while its successor waits */
+  }
+  struct hf_takeover_policy policy = {.product = product, .version_min = version_min};
   err = judge(&order, store, clock, &policy, text, work, why);
   if (err != HF_OK) {
     return err;
   }
   kept.state = HF_MIGRATION_WAITING;
-  return kept_put(store, &kept, text);
+  return kept_put(store, &kept, work.at, text.len);
 }
 
 /* ---- fetching ---- */
@@ -138,7 +148,7 @@ enum hf_err hf_migration_fetch(struct hf_store *store, const struct hf_clock *cl
   char room[64];
   struct hf_buf name = hf_buf_init(room, sizeof room);
   struct hf_buf file;
-  if (source->work_cap < HF_TAKEOVER_MAX + HF_TUF_TRUST_MAX) {
+  if (source->work_cap < HF_MIGRATION_WORK_MIN) {
     return HF_E_SPACE;
   }
   hf_buf_put(&name, product);
@@ -173,40 +183,42 @@ static enum hf_err trust_put(struct hf_store *store, uint16_t key, struct hf_byt
 }
 
 /* From here on the device is the new server's. */
-static enum hf_err settle(struct hf_store *store)
+static enum hf_err settle(struct hf_store *store, struct hf_buf work)
 {
-  uint8_t room[HEAD + HF_TAKEOVER_MAX];
   struct kept kept;
-  struct hf_buf text;
+  struct hf_bytes text;
   struct hf_tuf_file file;
   struct hf_bytes product;
   struct hf_takeover order;
-  enum hf_err err = kept_get(&kept, &text, room, store);
-  err = err == HF_OK ? hf_takeover_parse(&order, &file, &product, hf_buf_bytes(&text), NULL) : err;
+  enum hf_err err = kept_get(&kept, &text, work.at, store);
+  err = err == HF_OK ? hf_takeover_parse(&order, &file, &product, text, NULL) : err;
   if (err != HF_OK) {
     return err;
   }
   kept.state = HF_MIGRATION_MOVED;
   kept.floor = order.version;
-  return kept_put(store, &kept, hf_buf_bytes(&text));
+  return kept_put(store, &kept, work.at, text.len);
 }
 
-static enum hf_err waiting_get(struct hf_takeover *order, uint8_t room[HF_TAKEOVER_MAX], const struct hf_store *store)
+/* The digests of the order are copied out of `work`; its CA is not, and nobody asks for that here. */
+static enum hf_err waiting_get(struct hf_takeover *order, struct hf_buf work, const struct hf_store *store)
 {
   enum hf_migration_state state;
-  enum hf_err err = hf_migration_get(&state, order, room, store);
+  if (work.cap < HF_MIGRATION_WORK_MIN) {
+    return HF_E_SPACE;
+  }
+  enum hf_err err = hf_migration_get(&state, order, work.at, store);
   return err == HF_OK && state != HF_MIGRATION_WAITING ? HF_E_STATE : err;
 }
 
 enum hf_err hf_migration_move_with(struct hf_store *store, struct hf_bytes director_root, struct hf_bytes image_root,
                                    struct hf_buf work, struct hf_why *why)
 {
-  uint8_t room[HF_TAKEOVER_MAX];
   struct hf_takeover order;
-  enum hf_err err = waiting_get(&order, room, store);
+  enum hf_err err = waiting_get(&order, work, store);
   err = err == HF_OK ? trust_put(store, HF_STORE_TRUST_DIRECTOR, director_root, order.director_root, work, why) : err;
   err = err == HF_OK ? trust_put(store, HF_STORE_TRUST_IMAGE, image_root, order.image_root, work, why) : err;
-  return err == HF_OK ? settle(store) : err;
+  return err == HF_OK ? settle(store, work) : err;
 }
 
 static enum hf_err root_move(struct hf_store *store, uint16_t key, const uint8_t digest[HF_SHA256_LEN],
@@ -225,10 +237,10 @@ static enum hf_err root_move(struct hf_store *store, uint16_t key, const uint8_t
 
 enum hf_err hf_migration_move(struct hf_store *store, const struct hf_migration_source *source, struct hf_why *why)
 {
-  uint8_t room[HF_TAKEOVER_MAX];
+  struct hf_buf work = hf_buf_init(source->work, source->work_cap);
   struct hf_takeover order;
-  enum hf_err err = waiting_get(&order, room, store);
+  enum hf_err err = waiting_get(&order, work, store);
   err = err == HF_OK ? root_move(store, HF_STORE_TRUST_DIRECTOR, order.director_root, source, why) : err;
   err = err == HF_OK ? root_move(store, HF_STORE_TRUST_IMAGE, order.image_root, source, why) : err;
-  return err == HF_OK ? settle(store) : err;
+  return err == HF_OK ? settle(store, work) : err;
 }

@@ -23,26 +23,31 @@ enum hf_migration_state {
   HF_MIGRATION_MOVED = 2    /**< this device belongs to the order's server */
 };
 
+/** A kept order with the five bytes in front of it, as it lies in the store. */
+#define HF_MIGRATION_ROOM (5 + HF_TAKEOVER_MAX)
+/** Work buffer: a new order beside the kept one, or beside the trust record. */
+#define HF_MIGRATION_WORK_MIN (2 * HF_MIGRATION_ROOM)
+
 /** Where an order and its roots are fetched. All borrowed. */
 struct hf_migration_source {
   const struct hf_transport *transport; /**< to the old server */
   const char *path;                     /**< "/repo/" when NULL */
   uint8_t *work;                        /**< one file at a time, and the trust record behind it */
-  size_t work_cap;                      /**< HF_TAKEOVER_MAX + HF_TUF_TRUST_MAX at least; a root may be as long as
-                                             what is left of it */
+  size_t work_cap;                      /**< HF_MIGRATION_WORK_MIN at least; a root may be as long as it less
+                                             HF_TUF_TRUST_MAX */
 };
 
 /** What is kept.
  * @param state  fills
  * @param order  fills, unless the state is HF_MIGRATION_NONE; borrows `room`
- * @param room   fills: HF_TAKEOVER_MAX bytes
+ * @param room   fills: HF_MIGRATION_ROOM bytes
  * @return HF_OK; HF_E_INPUT: a record that is none of ours; HF_E_IO */
 HF_MUST enum hf_err hf_migration_get(enum hf_migration_state *state, struct hf_takeover *order,
-                                     uint8_t room[HF_TAKEOVER_MAX], const struct hf_store *store);
+                                     uint8_t room[HF_MIGRATION_ROOM], const struct hf_store *store);
 
 /** Judge an order and keep it, waiting. The same again is HF_OK.
- * @param text  borrows: the whole file; may lie at the start of `work`
- * @param work  changes: the trust record is read into its last HF_TUF_TRUST_MAX bytes
+ * @param text  borrows: the whole file; may lie at the start of `work`, which then does not hold it any more
+ * @param work  changes: HF_MIGRATION_WORK_MIN bytes at least
  * @param why   fills at refusal; may be NULL
  * @return HF_OK; HF_E_DENIED: refused, nothing changed; HF_E_NOT_FOUND: no trust record; HF_E_IO, HF_E_FULL */
 HF_MUST enum hf_err hf_migration_keep(struct hf_store *store, const struct hf_clock *clock, struct hf_bytes product,

@@ -149,10 +149,14 @@ static enum hf_err compact(struct hf_store *store, struct hf_record *rec, const 
   for (uint16_t i = 0; err == HF_OK && i < store->count; i++) {
     const struct hf_store_entry *entry = &store->index[i];
     struct hf_record copy = {.at = entry->at, .key = entry->key, .len = entry->len, .kind = HF_RECORD_VALUE};
-    /* A value that rotted is left behind: it is lost either way, and the store must go on. */
-    if (entry->key != rec->key && hf_record_get(NULL, store->area, &copy) == HF_OK) {
+    /* A value that rotted is left behind: it is lost either way, and the store must go on. One that could not be read
+     * this time is not: the old bank stays the valid one. */
+    enum hf_err readable = entry->key == rec->key ? HF_E_INPUT : hf_record_get(NULL, store->area, &copy);
+    if (readable == HF_OK) {
       err = hf_record_copy(&next.bank, &copy);
       err = err == HF_OK ? index_put(&next, &copy) : err;
+    } else if (readable != HF_E_INPUT) {
+      err = readable;
     }
   }
   if (err == HF_OK && rec->kind == HF_RECORD_VALUE) {

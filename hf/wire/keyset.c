@@ -144,6 +144,17 @@ enum hf_verdict hf_keyset_signature_verify(const struct hf_keyset *set, const st
   return HF_DENY;
 }
 
+/* Thresholds count key material: an owner that stands there twice is one. */
+static bool is_twin(const struct hf_keyset_owners *owners, uint8_t i)
+{
+  for (uint8_t other = 0; other < i; other++) {
+    if (hf_pubkey_equal(&owners->key[other], &owners->key[i])) {
+      return true;
+    }
+  }
+  return false;
+}
+
 enum hf_verdict hf_keyset_verify(struct hf_keyset *set, struct hf_bytes file, const struct hf_keyset_owners *owners,
                                  struct hf_bytes product, uint32_t version_min, struct hf_why *why)
 {
@@ -160,6 +171,9 @@ enum hf_verdict hf_keyset_verify(struct hf_keyset *set, struct hf_bytes file, co
   }
   volatile uint8_t good = 0;
   for (uint8_t i = 0; i < owners->count && i < HF_KEYSET_OWNERS_MAX; i++) {
+    if (is_twin(owners, i)) {
+      continue;
+    }
     good = (uint8_t)(good + (hf_keyset_signature_verify(set, &owners->key[i]) == HF_ALLOW ? 1 : 0));
   }
   if (owners->threshold == 0 || good < owners->threshold) {

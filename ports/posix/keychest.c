@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ports/posix/keychest.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,7 +10,7 @@
 static enum hf_err owners_get(struct hf_keychest *chest, int folder, const struct hf_deviceconf *conf,
                               struct hf_trouble *trouble)
 {
-  if (conf->keys == 0 || faccessat(folder, HF_KEYCHEST_OWNERS, F_OK, 0) != 0) {
+  if (conf->keys == 0 || (faccessat(folder, HF_KEYCHEST_OWNERS, F_OK, 0) != 0 && errno == ENOENT)) {
     return HF_OK;
   }
   enum hf_err err = hf_imagekeys_get_from(&chest->owners, folder, HF_KEYCHEST_OWNERS, trouble);

@@ -341,7 +341,7 @@ static uint16_t take_over(struct hf_key *one, struct hf_key *two)
 
 static enum hf_migration_state migration(void)
 {
-  uint8_t room[HF_TAKEOVER_MAX];
+  uint8_t room[HF_MIGRATION_ROOM];
   enum hf_migration_state now;
   struct hf_takeover order;
   assert_int_equal(hf_migration_get(&now, &order, room, &device.agent.store), HF_OK);

@@ -150,7 +150,7 @@ static enum hf_err move(uint16_t *rule)
 
 static enum hf_migration_state state_now(void)
 {
-  uint8_t room[HF_TAKEOVER_MAX];
+  uint8_t room[HF_MIGRATION_ROOM];
   enum hf_migration_state state;
   struct hf_takeover order;
   assert_int_equal(hf_migration_get(&state, &order, room, &device.store), HF_OK);
@@ -275,9 +275,15 @@ static void what_was_moved_by_is_not_taken_again(void **state)
   assert_int_equal(hf_migration_keep(&device.store, &device.clock, HF_LIT(SIMREPO_PRODUCT), order.bytes, work, &why),
                    HF_E_DENIED);
   assert_int_equal(why.rule, HF_RULE_TAKEOVER_OLD);
-  make_order(&order, 8, new_repo.root);
+  make_order(&order, 9, new_repo.root);
   assert_int_equal(hf_migration_keep(&device.store, &device.clock, HF_LIT(SIMREPO_PRODUCT), order.bytes, work, &why),
                    HF_OK);
+  /* while 9 waits, the order that it superseded does not come back */
+  make_order(&order, 8, new_repo.root);
+  why = (struct hf_why){0};
+  assert_int_equal(hf_migration_keep(&device.store, &device.clock, HF_LIT(SIMREPO_PRODUCT), order.bytes, work, &why),
+                   HF_E_DENIED);
+  assert_int_equal(why.rule, HF_RULE_TAKEOVER_OLD);
   end();
 }
 

@@ -158,6 +158,20 @@ static void threshold_of_nobody_is_never_reached(void **state)
   assert_refused(&file, 0, 1, HF_RULE_KEYSET_UNSIGNED);
 }
 
+static void an_owner_that_stands_there_twice_is_one(void **state)
+{
+  (void)state;
+  struct file file;
+  struct hf_keyset set = plain(1);
+  struct hf_pubkey twins[2] = {pub[0], pub[0]};
+  struct hf_keyset_owners owners = {.key = twins, .count = 2, .threshold = 2};
+  struct hf_why why = {0};
+  write_set(&file, &set);
+  add_signature(&file, 0);
+  assert_int_equal(hf_keyset_verify(&set, file.bytes, &owners, HF_LIT("lamp"), 1, &why), HF_DENY);
+  assert_int_equal(why.rule, HF_RULE_KEYSET_UNSIGNED);
+}
+
 static void signing_twice_counts_once(void **state)
 {
   (void)state;
@@ -300,6 +314,7 @@ int main(void)
       cmocka_unit_test(what_was_written_is_read_back),
       cmocka_unit_test(enough_owners_are_enough_and_one_fewer_is_not),
       cmocka_unit_test(threshold_of_nobody_is_never_reached),
+      cmocka_unit_test(an_owner_that_stands_there_twice_is_one),
       cmocka_unit_test(signing_twice_counts_once),
       cmocka_unit_test(strangers_and_image_keys_sign_for_nothing),
       cmocka_unit_test(older_version_or_other_product_is_refused),
