@@ -363,7 +363,9 @@ enum hf_err hf_credential_sequence(struct hf_engine *engine, struct hf_cached *c
                                    int64_t now)
 {
   bool on = checkin->boot > cached->boot || (checkin->boot == cached->boot && checkin->number > cached->number);
-  if (!on && cached->number != 0) { /* 0: this server has not seen a number of that boot yet */
+  /* Number 0: this server remembers the boot only, from the registry. An earlier boot is out of order all the same; if
+   * it were only left unheard, a device that was set back would be mute for ever. */
+  if (!on && (cached->number != 0 || checkin->boot < cached->boot)) {
     cached->twin_alone = cached->twin_count == 0 ? true : cached->twin_alone;
     cached->twin_clean = 0;
     return twin_put(engine, cached, checkin, now);

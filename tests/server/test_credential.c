@@ -3,6 +3,8 @@
  */
 #include "testserver.h"
 
+#include "hf/server/cache.h"
+
 #include "hf/server/credential.h"
 #include "hf/server/revocation.h"
 
@@ -321,6 +323,22 @@ static void a_device_set_back_to_an_old_copy_is_shown_and_heard_again(void **sta
   assert_int_equal(testserver_number(server, "SELECT boot_id FROM device WHERE id = 'sn-1'"), 3);
 }
 
+/* The server was started anew in between, or the device was silent for long: only the registry knows its last boot. */
+static void a_device_set_back_is_heard_again_also_when_nobody_remembers_its_numbers(void **state)
+{
+  WORLD;
+  device->boot = UINT32_MAX; /* or somebody with a copy of its certificate said so, once */
+  testdevice_checkin(device, server, PRODUCT);
+  hf_cache_drop(server->engine->cache, HF_LIT("sn-1"));
+  device->boot = 3;
+  device->number = 0;
+  for (int i = 0; i < 8; i++) {
+    testdevice_checkin(device, server, PRODUCT);
+  }
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM alarm WHERE kind = 'possible-clone'"), 1);
+  assert_int_equal(testserver_number(server, "SELECT boot_id FROM device WHERE id = 'sn-1'"), 3);
+}
+
 static void one_key_on_two_devices_is_marked_on_both(void **state)
 {
   WORLD;
@@ -376,6 +394,7 @@ int main(void)
       TEST(two_that_take_turns_under_one_certificate_raise_an_alarm),
       TEST(late_and_doubled_messages_of_one_device_raise_none),
       TEST(a_device_set_back_to_an_old_copy_is_shown_and_heard_again),
+      TEST(a_device_set_back_is_heard_again_also_when_nobody_remembers_its_numbers),
       TEST(one_key_on_two_devices_is_marked_on_both),
       TEST(the_connection_is_noted_once_and_the_anchor_is_judged),
   };
