@@ -109,7 +109,9 @@ static enum hf_err put_cas(struct hf_call *call)
   struct hf_buf *out = call->out;
   struct hf_stmt *stmt =
       hf_stmt_open(call->db, "SELECT c.number, c.sha256, c.not_after, c.number = (SELECT max(number) FROM device_ca),"
-                             " (SELECT count(*) FROM device d WHERE d.cert IS NOT NULL AND d.cert_ca = c.number),"
+                             " (SELECT count(*) FROM device d WHERE d.cert IS NOT NULL AND d.cert_ca = c.number)"
+                             " + (SELECT count(*) FROM device d WHERE d.cert_previous IS NOT NULL"
+                             " AND d.cert_previous_ca = c.number AND d.cert_ca <> c.number),"
                              " l.number, l.next_update, coalesce(l.count, 0) FROM device_ca c LEFT JOIN crl l"
                              " ON l.ca = c.number ORDER BY c.number");
   struct hf_rows rows = hf_rows_open(out, "cas", stmt);

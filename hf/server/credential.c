@@ -154,10 +154,8 @@ enum hf_err hf_device_revoke(struct hf_engine *engine, const struct hf_act *act,
     return refuse(why, HF_RULE_REVOKE_NOTHING);
   }
   err = hf_credential_list(engine, n, reason, act->now);
-  if (err == HF_E_FULL) {
-    return refuse(why, HF_RULE_REVOKE_FULL);
-  }
-  err = err == HF_OK ? row_revoke(engine, n, reason, act->now) : err;
+  bool unlisted = err == HF_E_FULL; /* the server refuses the device all the same; others do not hear of it */
+  err = err == HF_OK || unlisted ? row_revoke(engine, n, reason, act->now) : err;
   if (err != HF_OK) {
     return err;
   }
@@ -168,6 +166,7 @@ enum hf_err hf_device_revoke(struct hf_engine *engine, const struct hf_act *act,
   hf_buf_put_text(&detail, hf_crl_reason_name(reason));
   hf_buf_put_text(&detail, act->reason.len > 0 ? ": " : "");
   hf_buf_put(&detail, act->reason);
+  hf_buf_put_text(&detail, unlisted ? "; not on the published list, which is full" : "");
   err = hf_auditlog_put(engine, act, "device.revoke", id, hf_buf_bytes(&detail));
   return err == HF_OK ? hf_outbox_put(engine, "device.revoked", id, hf_bytes_text(hf_crl_reason_name(reason)), act->now)
                       : err;

@@ -99,13 +99,15 @@ void hf_revocation_put_url(struct hf_buf *out, const struct hf_engine *engine, u
 
 /* ---- what is on the list ---- */
 
-static enum hf_err list_full(struct hf_engine *engine, uint32_t ca)
+/* Half of a list is kept for what people revoke: devices that enrol again and again fill the other half only. */
+static enum hf_err list_full(struct hf_engine *engine, uint32_t ca, bool superseded)
 {
   int64_t count = 0;
+  int64_t room = superseded ? HF_CRL_ENTRIES_MAX / 2 : HF_CRL_ENTRIES_MAX;
   struct hf_stmt *stmt = hf_stmt_open(engine->db, "SELECT count(*) FROM revoked WHERE ca = ?");
   hf_stmt_put_int(stmt, ca);
   enum hf_err err = hf_stmt_run_int(stmt, &count);
-  return err == HF_OK && count >= HF_CRL_ENTRIES_MAX ? HF_E_FULL : err;
+  return err == HF_OK && count >= room ? HF_E_FULL : err;
 }
 
 /* The list of this CA is due at once. */
@@ -122,7 +124,7 @@ enum hf_err hf_revocation_add(struct hf_engine *engine, const struct hf_revoked 
   if (hf_hex_parse(serial, sizeof serial, revoked->serial) != HF_OK) {
     return HF_OK; /* no certificate that this vault has made: it has nothing to sign about it */
   }
-  enum hf_err err = list_full(engine, revoked->ca);
+  enum hf_err err = list_full(engine, revoked->ca, revoked->reason == HF_CRL_SUPERSEDED);
   if (err != HF_OK) {
     return err;
   }

@@ -339,6 +339,46 @@ static void a_device_set_back_is_heard_again_also_when_nobody_remembers_its_numb
   assert_int_equal(testserver_number(server, "SELECT boot_id FROM device WHERE id = 'sn-1'"), 3);
 }
 
+static void fill_list(struct testserver *server, unsigned count)
+{
+  char sql[300];
+  (void)snprintf(
+      sql, sizeof sql,
+      "INSERT OR IGNORE INTO revoked WITH RECURSIVE c(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM c WHERE n < %u)"
+      " SELECT 1, CAST(printf('%%016d', n) AS BLOB), 'x', 1, 4, 4000000000, NULL FROM c",
+      count);
+  testserver_begin(server);
+  assert_int_equal(hf_db_run(server->engine->db, sql), HF_OK);
+  testserver_commit(server);
+}
+
+static void revoke_for_sure(struct testserver *server, const char *id)
+{
+  struct hf_act act = testserver_act(server);
+  struct hf_why why = {0};
+  testserver_begin(server);
+  assert_int_equal(hf_device_revoke(server->engine, &act, hf_bytes_text(id), HF_CRL_KEY_COMPROMISE, &why), HF_OK);
+  testserver_commit(server);
+}
+
+/* Devices that enrol again and again fill half of the list; a full one stops nobody from being refused here. */
+static void a_list_that_is_full_stops_no_revocation(void **state)
+{
+  WORLD;
+  struct testdevice second;
+  testdevice_init(&second, "sn-2", &world->v10);
+  testdevice_enrol(&second, server, PRODUCT, &world->pub);
+  fill_list(server, HF_CRL_ENTRIES_MAX / 2);
+  testdevice_enrol(device, server, PRODUCT, &world->pub); /* supersedes the certificate before */
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM revoked WHERE device = 'sn-1'"), 0);
+  revoke_for_sure(server, "sn-1");
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM revoked WHERE device = 'sn-1' AND reason = 1"), 1);
+  fill_list(server, HF_CRL_ENTRIES_MAX);
+  revoke_for_sure(server, "sn-2");
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM revoked WHERE device = 'sn-2'"), 0);
+  assert_int_equal(testserver_number(server, "SELECT count(*) FROM device WHERE id = 'sn-2' AND revoked > 0"), 1);
+}
+
 static void one_key_on_two_devices_is_marked_on_both(void **state)
 {
   WORLD;
@@ -394,6 +434,7 @@ int main(void)
       TEST(two_that_take_turns_under_one_certificate_raise_an_alarm),
       TEST(late_and_doubled_messages_of_one_device_raise_none),
       TEST(a_device_set_back_to_an_old_copy_is_shown_and_heard_again),
+      TEST(a_list_that_is_full_stops_no_revocation),
       TEST(a_device_set_back_is_heard_again_also_when_nobody_remembers_its_numbers),
       TEST(one_key_on_two_devices_is_marked_on_both),
       TEST(the_connection_is_noted_once_and_the_anchor_is_judged),
