@@ -217,11 +217,14 @@ int hf_cmd_keyset_sign(const struct hf_call *call)
 
 static void print_published(const json_t *reply)
 {
-  printf("Key set %s of %s is published. Devices that have it: %s; that fetch it at their next check-in: %s.\n",
-         hf_member(reply, "version"), hf_member(reply, "product"), hf_member(reply, "devices"),
-         hf_member(reply, "behind"));
+  hf_print_clean(
+      stdout,
+      hf_say("Key set %s of %s is published. Devices that have it: %s; that fetch it at their next check-in: %s.",
+             hf_member_said(reply, "version"), hf_member_said(reply, "product"), hf_member_said(reply, "devices"),
+             hf_member_said(reply, "behind")));
+  putchar('\n');
   if (json_integer_value(json_object_get(reply, "without")) > 0) {
-    hf_note("%s devices take no key sets, or have not said yet whether they do", hf_member(reply, "without"));
+    hf_note("%s devices take no key sets, or have not said yet whether they do", hf_member_said(reply, "without"));
   }
 }
 

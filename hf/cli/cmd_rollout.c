@@ -68,14 +68,14 @@ static const char *plural(const char *count) { return is_count(count, "1") ? "" 
 
 static void print_started(const json_t *rollout)
 {
-  const char *devices = hf_member(rollout, "devices");
-  const char *waves = hf_member(rollout, "waves");
+  const char *devices = hf_member_said(rollout, "devices");
+  const char *waves = hf_member_said(rollout, "waves");
   bool nobody = is_count(devices, "0");
-  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s: %s device%s in %s wave%s.", hf_member(rollout, "id"),
-                                hf_member(rollout, "product"), hf_member(rollout, "version"),
-                                hf_member(rollout, "state"), devices, plural(devices), waves, plural(waves)));
+  hf_print_clean(stdout, hf_say("Rollout %s of %s %s is %s: %s device%s in %s wave%s.", hf_member_said(rollout, "id"),
+                                hf_member_said(rollout, "product"), hf_member_said(rollout, "version"),
+                                hf_member_said(rollout, "state"), devices, plural(devices), waves, plural(waves)));
   fputs("\nFollow it: holdfast rollout show ", stdout);
-  hf_print_clean(stdout, hf_member(rollout, "id"));
+  hf_print_clean(stdout, hf_member_said(rollout, "id"));
   puts(" --watch");
   if (nobody) {
     hf_note("note: no device can take it now: none is known that runs another version within --from, on this hardware, "

@@ -272,9 +272,12 @@ int hf_cmd_takeover_sign(const struct hf_call *call)
 
 static void print_published(const json_t *reply)
 {
-  printf("Takeover order %s of %s is published: its devices move to %s; each leaves this server once it has reached "
-         "that one.\n",
-         hf_member(reply, "version"), hf_member(reply, "product"), hf_member(reply, "server"));
+  hf_print_clean(stdout,
+                 hf_say("Takeover order %s of %s is published: its devices move to %s; each leaves this server once "
+                        "it has reached that one.",
+                        hf_member_said(reply, "version"), hf_member_said(reply, "product"),
+                        hf_member_said(reply, "server")));
+  putchar('\n');
 }
 
 static json_t *text_of(const struct hf_blob *blob)

@@ -62,6 +62,12 @@ const char *hf_member(const json_t *object, const char *name)
   }
 }
 
+const char *hf_member_said(const json_t *object, const char *name)
+{
+  const char *text = hf_member(object, name);
+  return text != NULL ? text : "?";
+}
+
 const char *hf_member_time(const json_t *object, const char *name)
 {
   const char *text = json_string_value(json_object_get(object, name));

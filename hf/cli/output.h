@@ -22,6 +22,8 @@ void hf_complain_why(const char *where, const struct hf_why *why);
 /** A member as text for a table: texts as they are, numbers in digits, true "yes", false "no", null or absent NULL;
  * from hf_say's rooms or borrowed. */
 const char *hf_member(const json_t *object, const char *name);
+/** The same for a sentence: "?" where there is none, which an honest server does not do. */
+const char *hf_member_said(const json_t *object, const char *name);
 /** A time member, "2026-11-20 10:44 UTC"; NULL when null. */
 const char *hf_member_time(const json_t *object, const char *name);
 /** Texts of an array, separated by ", "; from hf_say's rooms. */
