@@ -6,6 +6,7 @@
 #include "hf/cli/command.h"
 #include "hf/cli/disk.h"
 #include "hf/cli/imagetext.h"
+#include "hf/cli/keysetfile.h"
 #include "hf/cli/offline.h"
 #include "hf/cli/output.h"
 #include "hf/cli/place.h"
@@ -114,22 +115,6 @@ static enum hf_err names_get(struct hf_image_build *build, const struct hf_call 
   return HF_OK;
 }
 
-static enum hf_err pem_get(struct hf_pubkey *pub, const char *path, const char *todo)
-{
-  struct hf_blob pem;
-  enum hf_err err = hf_disk_get(&pem, path, HF_KEY_PEM_MAX);
-  if (err != HF_OK) {
-    hf_disk_complain(err, "read", path);
-    return err;
-  }
-  err = hf_pubkey_parse_pem(pub, hf_blob_bytes(&pem));
-  if (err != HF_OK) {
-    hf_complain(path, todo, "no public key (P-256 or Ed25519, PEM)");
-  }
-  hf_blob_free(&pem);
-  return err;
-}
-
 /* Whom the image is encrypted for; `pub` must live as long as `build`. */
 static enum hf_err seal_get(struct hf_image_build *build, struct hf_pubkey *pub, const struct hf_call *call)
 {
@@ -137,7 +122,7 @@ static enum hf_err seal_get(struct hf_image_build *build, struct hf_pubkey *pub,
   if (path == NULL) {
     return HF_OK;
   }
-  enum hf_err err = pem_get(pub, path, "give the devices' public key");
+  enum hf_err err = hf_public_key_get(pub, path, "give the devices' public key");
   if (err == HF_OK && pub->type != HF_KEY_P256) {
     hf_complain(path, "make one with: openssl ecparam -name prime256v1 -genkey", "images are encrypted for P-256 keys");
     err = HF_E_INPUT;
@@ -209,20 +194,6 @@ static enum hf_err payload_get(struct hf_blob *payload, const char *path)
   return err;
 }
 
-static enum hf_err key_get(struct hf_key **key, const struct hf_call *call)
-{
-  char path[HF_PATH_MAX];
-  struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
-                                        .prompt = "Passphrase of the image key"};
-  const char *given = hf_args_get(call, "key");
-  *key = NULL;
-  if (given != NULL) {
-    return hf_key_file_open(key, given, &source);
-  }
-  enum hf_err err = hf_place_offline_file(path, call, hf_offline_name(HF_OFFLINE_IMAGE));
-  return err == HF_OK ? hf_key_file_open(key, path, &source) : err;
-}
-
 /* Sign, check the size, write: nothing is written unless everything fits. */
 static enum hf_err write_image(const struct hf_call *call, const struct hf_image_build *build,
                                const struct hf_blob *payload, struct hf_key *key, const uint32_t sizes[2])
@@ -280,7 +251,7 @@ int hf_cmd_image_sign(const struct hf_call *call)
   if (err != HF_OK) {
     return hf_exit_of(err);
   }
-  err = key_get(&key, call);
+  err = hf_place_key_open(&key, call, HF_OFFLINE_IMAGE, "Passphrase of the image key");
   if (err == HF_OK) {
     err = write_image(call, &build, &payload, key, sizes);
   }
@@ -300,7 +271,7 @@ static enum hf_err public_get(struct hf_pubkey *pub, char path[HF_PATH_MAX], con
   } else {
     err = hf_place_offline_file(path, call, "image.pub");
   }
-  return err == HF_OK ? pem_get(pub, path, "give the public key, such as offline/image.pub") : err;
+  return err == HF_OK ? hf_public_key_get(pub, path, "give the public key, such as offline/image.pub") : err;
 }
 
 static enum hf_err agree(void *ctx, uint8_t secret[32], const uint8_t point[HF_P256_PUBLIC_LEN])

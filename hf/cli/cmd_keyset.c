@@ -13,6 +13,8 @@
 #include "hf/wire/names.h"
 #include "hf/wire/pubkey.h"
 
+#define PUBLIC_TODO "give the public half, such as offline/image.pub"
+
 /* ---- create ---- */
 
 static enum hf_err refuse(const char *where, const char *todo, const char *what)
@@ -36,7 +38,7 @@ static enum hf_err add_keys(struct hf_keyset *set, const struct hf_call *call)
   size_t at = 0;
   for (const char *path = hf_args_next(call, "key", &at); path != NULL; path = hf_args_next(call, "key", &at)) {
     struct hf_pubkey pub;
-    enum hf_err err = hf_public_key_get(&pub, path);
+    enum hf_err err = hf_public_key_get(&pub, path, PUBLIC_TODO);
     if (err != HF_OK) {
       return err;
     }
@@ -62,7 +64,7 @@ static enum hf_err revoke_keys(struct hf_keyset *set, const struct hf_call *call
   size_t at = 0;
   for (const char *path = hf_args_next(call, "revoke", &at); path != NULL; path = hf_args_next(call, "revoke", &at)) {
     struct hf_pubkey pub;
-    enum hf_err err = hf_public_key_get(&pub, path);
+    enum hf_err err = hf_public_key_get(&pub, path, PUBLIC_TODO);
     if (err != HF_OK) {
       return err;
     }
@@ -159,20 +161,6 @@ static enum hf_err sign_digest(void *ctx, struct hf_buf *sig, const uint8_t dige
   return hf_key_sign_digest(sig, ctx, digest);
 }
 
-static enum hf_err owner_key_get(struct hf_key **key, const struct hf_call *call)
-{
-  char path[HF_PATH_MAX];
-  struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
-                                        .prompt = "Passphrase of the root key"};
-  const char *given = hf_args_get(call, "key");
-  *key = NULL;
-  if (given != NULL) {
-    return hf_key_file_open(key, given, &source);
-  }
-  enum hf_err err = hf_place_offline_file(path, call, hf_offline_name(HF_OFFLINE_ROOT));
-  return err == HF_OK ? hf_key_file_open(key, path, &source) : err;
-}
-
 static enum hf_err sign_file(const char *path, const struct hf_keyset *set, struct hf_key *key)
 {
   uint8_t room[HF_KEYSET_MAX];
@@ -204,7 +192,7 @@ int hf_cmd_keyset_sign(const struct hf_call *call)
   const char *path = call->operands[0];
   enum hf_err err = hf_keyset_file_get(&set, room, path);
   if (err == HF_OK) {
-    err = owner_key_get(&key, call);
+    err = hf_place_key_open(&key, call, HF_OFFLINE_ROOT, "Passphrase of the root key");
   }
   if (err == HF_OK) {
     err = sign_file(path, &set, key);

@@ -216,20 +216,6 @@ static enum hf_err cosign(struct hf_buf *out, const struct hf_tuf_file *file, st
   return err == HF_OK ? hf_tufwrite_put_cosigned(out, file, &sig) : err;
 }
 
-static enum hf_err root_key_get(struct hf_key **key, const struct hf_call *call)
-{
-  char path[HF_PATH_MAX];
-  struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"),
-                                        .prompt = "Passphrase of the root key"};
-  const char *given = hf_args_get(call, "key");
-  *key = NULL;
-  if (given != NULL) {
-    return hf_key_file_open(key, given, &source);
-  }
-  enum hf_err err = hf_place_offline_file(path, call, hf_offline_name(HF_OFFLINE_ROOT));
-  return err == HF_OK ? hf_key_file_open(key, path, &source) : err;
-}
-
 int hf_cmd_takeover_sign(const struct hf_call *call)
 {
   uint8_t room[HF_TAKEOVER_MAX];
@@ -249,7 +235,7 @@ int hf_cmd_takeover_sign(const struct hf_call *call)
   if (err != HF_OK) {
     hf_complain_why(path, &why);
   }
-  err = err == HF_OK ? root_key_get(&key, call) : err;
+  err = err == HF_OK ? hf_place_key_open(&key, call, HF_OFFLINE_ROOT, "Passphrase of the root key") : err;
   if (err == HF_OK) {
     err = cosign(&out, &file, key);
     if (err != HF_OK) {

@@ -12,7 +12,7 @@
 #include "hf/wire/pubkey.h"
 #include "hf/wire/tuf.h"
 
-enum hf_err hf_public_key_get(struct hf_pubkey *pub, const char *path)
+enum hf_err hf_public_key_get(struct hf_pubkey *pub, const char *path, const char *todo)
 {
   struct hf_blob pem;
   enum hf_err err = hf_disk_get(&pem, path, HF_KEY_PEM_MAX);
@@ -22,7 +22,7 @@ enum hf_err hf_public_key_get(struct hf_pubkey *pub, const char *path)
   }
   err = hf_pubkey_parse_pem(pub, hf_blob_bytes(&pem));
   if (err != HF_OK) {
-    hf_complain(path, "give the public half, such as offline/image.pub", "no public key (P-256 or Ed25519, PEM)");
+    hf_complain(path, todo, "no public key (P-256 or Ed25519, PEM)");
   }
   hf_blob_free(&pem);
   return err;

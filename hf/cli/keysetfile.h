@@ -6,8 +6,9 @@
 #include "hf/cli/args.h"
 #include "hf/wire/keyset.h"
 
-/** Read a public key, PEM. HF_E_INPUT and what hf_disk_get answers, after a message. */
-HF_MUST enum hf_err hf_public_key_get(struct hf_pubkey *pub, const char *path);
+/** Read a public key, PEM. @param todo  what to do when the file holds none. HF_E_INPUT and what hf_disk_get answers,
+ * after a message. */
+HF_MUST enum hf_err hf_public_key_get(struct hf_pubkey *pub, const char *path, const char *todo);
 
 /** Read a key set file. @param room  HF_KEYSET_MAX bytes that `set` borrows. After a message unless HF_OK. */
 HF_MUST enum hf_err hf_keyset_file_get(struct hf_keyset *set, uint8_t *room, const char *path);

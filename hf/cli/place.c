@@ -118,3 +118,17 @@ enum hf_err hf_place_read(struct hf_workspace *workspace, const char *dir)
   hf_blob_free(&file);
   return err;
 }
+
+enum hf_err hf_place_key_open(struct hf_key **key, const struct hf_call *call, enum hf_offline_role role,
+                              const char *prompt)
+{
+  char path[HF_PATH_MAX];
+  const struct hf_passphrase_source source = {.file = hf_args_get(call, "passphrase-file"), .prompt = prompt};
+  const char *given = hf_args_get(call, "key");
+  *key = NULL;
+  if (given != NULL) {
+    return hf_key_file_open(key, given, &source);
+  }
+  enum hf_err err = hf_place_offline_file(path, call, hf_offline_name(role));
+  return err == HF_OK ? hf_key_file_open(key, path, &source) : err;
+}

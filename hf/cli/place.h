@@ -6,6 +6,7 @@
 
 #include "hf/cli/args.h"
 #include "hf/cli/disk.h"
+#include "hf/cli/offline.h"
 #include "hf/fleet/workspace.h"
 
 /** The workspace folder: --workspace, HOLDFAST_WORKSPACE, or the first folder upwards with a holdfast.json.
@@ -15,6 +16,14 @@ HF_MUST enum hf_err hf_place_workspace(char out[HF_PATH_MAX], const struct hf_ca
 HF_MUST enum hf_err hf_place_offline(char out[HF_PATH_MAX], const struct hf_call *call);
 /** The same, and a file in it. */
 HF_MUST enum hf_err hf_place_offline_file(char out[HF_PATH_MAX], const struct hf_call *call, const char *name);
+/**
+ * The private key a command signs with: --key, or one of the offline folder; with --passphrase-file when it was given.
+ * @param key     gives; NULL at failure; free with hf_key_free
+ * @param prompt  what to ask a person for, without colon
+ * @return as hf_key_file_open, after a message. The command's table row must have `key` and HF_UNLOCK.
+ */
+HF_MUST enum hf_err hf_place_key_open(struct hf_key **key, const struct hf_call *call, enum hf_offline_role role,
+                                      const char *prompt);
 /** The operator folder: --operator, HOLDFAST_OPERATOR, or operator/ of the workspace. HF_E_NOT_FOUND after a message.
  */
 HF_MUST enum hf_err hf_place_operator(char out[HF_PATH_MAX], const struct hf_call *call);
