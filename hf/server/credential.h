@@ -13,8 +13,8 @@
 #define HF_ROTATE_WITHIN_S (14 * 86400)
 
 /** Revoke what the device has: it is refused from its next request on, also on open connections, and its certificates
- * are on the next list. Only a one-time token brings it back. HF_E_NOT_FOUND; HF_E_STATE with why: it has none; the
- * list is full. */
+ * are on the next list, unless that is full, which the audit log says. Only a one-time token brings it back.
+ * HF_E_NOT_FOUND; HF_E_STATE with why: it has none. */
 HF_MUST enum hf_err hf_device_revoke(struct hf_engine *engine, const struct hf_act *act, struct hf_bytes id,
                                      enum hf_crl_reason reason, struct hf_why *why);
 /** Ask a device to make a new key within so many seconds. HF_E_NOT_FOUND; HF_E_STATE with why: it has no certificate.
